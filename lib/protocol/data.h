@@ -1,0 +1,436 @@
+// The block protocol: what clients ask dataservers and dataservers ask each other, in frames.
+//
+// A frame's header is packed(MessageHeader) followed by the packed request or reply; its data is the bytes the
+// message speaks of, in the order it names them. Replies carry the id of their request and come in any order.
+// The first request on a connection is Hello. Ping may come at any time and is answered at once.
+// Nothing here is trusted by the receiver: runs are checked (block/run.h) and sizes compared with the data.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "block/run.h"
+#include "block/types.h"
+#include "protocol/fields.h"
+#include "protocol/meta.h"
+
+namespace mendfs::protocol {
+
+enum class MessageType : std::uint8_t {
+  Hello = 1,
+  Ping = 2,
+  Write = 3,
+  Read = 4,
+  Repair = 5,
+  Sync = 6,
+  // Between dataservers.
+  Forward = 16,
+  Fetch = 17,
+  List = 18,
+  Handshake = 19,
+  AskWrite = 20,
+  kMax = AskWrite,
+};
+
+struct MessageHeader {
+  MessageType type = MessageType::Ping;
+  bool reply = false;
+  std::uint64_t id = 0;
+  // Replies only; after any code but Ok no body follows.
+  ErrorCode code = ErrorCode::Ok;
+  std::string message;
+  template <class V>
+  void fields(V& v) {
+    v("type", type);
+    v("reply", reply);
+    v("id", id);
+    v("code", code);
+    v("message", message);
+  }
+};
+
+enum class Role : std::uint8_t { Client = 1, Dataserver = 2, Tool = 3, kMax = Tool };
+
+struct HelloReply {
+  Generation generation;
+  std::uint64_t term = 0;  // confirmed, 0: none yet
+  template <class V>
+  void fields(V& v) {
+    v("generation", generation);
+    v("term", term);
+  }
+};
+/// Refused when anything differs: another cluster, ring, slot or protocol version. Unavailable: not adopted yet.
+struct HelloRequest {
+  static constexpr MessageType kType = MessageType::Hello;
+  using Reply = HelloReply;
+  std::uint32_t protocol_version = kProtocolVersion;
+  Role role = Role::Client;
+  ClusterId cluster;
+  RingNumber ring = 0;
+  Slot to_slot = 0;     // who the caller thinks it is talking to
+  Slot from_slot = 0;   // dataservers
+  SessionId session;    // clients
+  template <class V>
+  void fields(V& v) {
+    v("protocol_version", protocol_version);
+    v("role", role);
+    v("cluster", cluster);
+    v("ring", ring);
+    v("to_slot", to_slot);
+    v("from_slot", from_slot);
+    v("session", session);
+  }
+};
+
+struct PingRequest {
+  static constexpr MessageType kType = MessageType::Ping;
+  using Reply = Nothing;
+  template <class V>
+  void fields(V&) {}
+};
+
+/// The file a request is about, as the sender knows it. A server that knows newer cuts answers Stale; one that knows
+/// older ones records the sender's first.
+struct FileRef {
+  InodeNumber inode = 0;
+  Layout layout;
+  CutList cuts;
+  template <class V>
+  void fields(V& v) {
+    v("inode", inode);
+    v("layout", layout);
+    v("cuts", cuts);
+  }
+};
+
+/// Where in a holder's log something is, and under which life of it: durable once that holder has synced past it.
+struct HolderPosition {
+  Slot slot = 0;
+  Uuid boot;              // of the machine: un-synced bytes may be lost when it changes
+  Generation generation;  // of the store
+  std::uint64_t position = 0;
+  template <class V>
+  void fields(V& v) {
+    v("slot", slot);
+    v("boot", boot);
+    v("generation", generation);
+    v("position", position);
+  }
+};
+
+/// Bytes for some blocks of one primary. Only the first and the last block may be partial:
+///
+///   blocks      first   first+N   first+2N
+///   bytes       ..####  ######    ###...       first_begin = 2, last_end = 3
+struct WritePart {
+  RunKind kind = RunKind::Data;    // Hole: zeros, no data travels
+  BlockRun blocks;                 // step == N, all with the same primary
+  std::uint32_t first_begin = 0;   // bytes of the first block before those written
+  std::uint32_t last_end = 0;      // end of the bytes written, within the last block; 1 .. B
+  std::vector<Digest> digests;     // SHA-256 of what is sent of each block: whole blocks of B bytes as they are,
+                                   // partial ones of just the bytes sent. Empty for Hole
+  std::uint64_t byte_count(std::uint32_t block_size) const {
+    return std::uint64_t{blocks.count} * block_size - first_begin - (block_size - last_end);
+  }
+  template <class V>
+  void fields(V& v) {
+    v("kind", kind);
+    v("blocks", blocks);
+    v("first_begin", first_begin);
+    v("last_end", last_end);
+    v("digests", digests);
+  }
+};
+
+struct WriteReply {
+  Version version;
+  std::vector<HolderPosition> holders;
+  template <class V>
+  void fields(V& v) {
+    v("version", version);
+    v("holders", holders);
+  }
+};
+/// To the primary of all its blocks. Answered once every copy has it; until then the request is parked.
+/// Unavailable: not now (no confirmed term, no grant, range not ready), resend the same; Stale: newer cuts, and nothing
+/// of it was or will be applied: fetch them and send it anew under a new sequence; StaleHandle: the file is deleted;
+/// Io: part of a lost block; NoSpace; Refused: the session is fenced.
+struct WriteRequest {
+  static constexpr MessageType kType = MessageType::Write;
+  using Reply = WriteReply;
+  WriteId id;
+  std::uint64_t answered_below = 0;  // this session's writes below it (on any server) need no memory any more
+  bool retry = false;                // may have arrived before
+  bool durable = false;              // answered only when it also survives a power cut on all copies
+  FileRef file;
+  std::vector<WritePart> parts;      // disjoint
+  template <class V>
+  void fields(V& v) {
+    v("id", id);
+    v("answered_below", answered_below);
+    v("retry", retry);
+    v("durable", durable);
+    v("file", file);
+    v("parts", parts);
+  }
+};
+
+enum class BlockState : std::uint8_t {
+  Data = 0,
+  Absent = 1,   // never written, says a server that is complete for the range: zeros
+  Hole = 2,     // zeros
+  Unknown = 3,  // this server is not complete for the range: ask the other copy
+  Lost = 4,     // no good copy exists any more
+  Bad = 5,      // damaged here: ask the other copy, and let this one repair itself
+  kMax = Bad,
+};
+
+enum class ReadMode : std::uint8_t { Data = 0, Digest = 1, kMax = Digest };
+
+struct ReadPart {
+  ReadMode mode = ReadMode::Data;
+  BlockRun blocks;
+  template <class V>
+  void fields(V& v) {
+    v("mode", mode);
+    v("blocks", blocks);
+  }
+};
+/// Some blocks of a part, all in the same state and version.
+struct ReadRun {
+  std::uint32_t part = 0;
+  BlockRun blocks;
+  BlockState state = BlockState::Absent;
+  Version version;
+  std::vector<Digest> digests;  // state Data: of each block's B bytes as a reader sees them (cut bytes are zeros)
+  template <class V>
+  void fields(V& v) {
+    v("part", part);
+    v("blocks", blocks);
+    v("state", state);
+    v("version", version);
+    v("digests", digests);
+  }
+};
+struct ReadReply {
+  std::vector<ReadRun> runs;  // cover every block of every part, in order
+  template <class V>
+  void fields(V& v) {
+    v("runs", runs);
+  }
+};
+/// Data of parts in mode Data follows, B bytes for each block in state Data. In that mode the receiver verifies; in mode
+/// Digest the server has read and verified its copy itself.
+struct ReadRequest {
+  static constexpr MessageType kType = MessageType::Read;
+  using Reply = ReadReply;
+  FileRef file;
+  std::vector<ReadPart> parts;
+  template <class V>
+  void fields(V& v) {
+    v("file", file);
+    v("parts", parts);
+  }
+};
+
+struct RepairReply {
+  std::uint64_t repaired = 0;  // blocks that were really mended
+  template <class V>
+  void fields(V& v) {
+    v("repaired", repaired);
+  }
+};
+/// "Your copy of these blocks looks wrong": the server looks itself, and fetches from another holder what is bad, missing
+/// or older here. Answered when done.
+struct RepairRequest {
+  static constexpr MessageType kType = MessageType::Repair;
+  using Reply = RepairReply;
+  FileRef file;
+  std::vector<BlockRun> blocks;
+  template <class V>
+  void fields(V& v) {
+    v("file", file);
+    v("blocks", blocks);
+  }
+};
+
+/// Answered when everything up to `position` in this server's log survives a power cut; the reply says whose log.
+struct SyncRequest {
+  static constexpr MessageType kType = MessageType::Sync;
+  using Reply = HolderPosition;
+  std::uint64_t position = 0;
+  template <class V>
+  void fields(V& v) {
+    v("position", position);
+  }
+};
+
+/// From a primary to another holder: runs with their versions; data follows run by run. Refused when `term` is below one
+/// this server has already synced for that primary. Data and digests are verified before anything is stored.
+struct ForwardRequest {
+  static constexpr MessageType kType = MessageType::Forward;
+  using Reply = HolderPosition;
+  std::uint64_t term = 0;   // the sender's, apart from the versions'
+  Slot range = 0;
+  Version settled;          // every version at or below it is on all holders
+  std::uint64_t answered_below = 0;  // of the writer's session
+  bool durable = false;
+  CutList cuts;             // of the file
+  std::vector<RunSummary> runs;  // of one file
+  template <class V>
+  void fields(V& v) {
+    v("term", term);
+    v("range", range);
+    v("settled", settled);
+    v("answered_below", answered_below);
+    v("durable", durable);
+    v("cuts", cuts);
+    v("runs", runs);
+  }
+};
+
+struct FetchPart {
+  InodeNumber inode = 0;
+  BlockRun blocks;
+  template <class V>
+  void fields(V& v) {
+    v("inode", inode);
+    v("blocks", blocks);
+  }
+};
+struct FetchMiss {
+  FetchPart part;
+  BlockState state = BlockState::Absent;  // Absent, Unknown, Bad (Lost and Hole are runs)
+  Version version;                        // Bad: what the index names
+  template <class V>
+  void fields(V& v) {
+    v("part", part);
+    v("state", state);
+    v("version", version);
+  }
+};
+struct CutRecord {
+  InodeNumber inode = 0;
+  CutList cuts;
+  bool deleted = false;
+  template <class V>
+  void fields(V& v) {
+    v("inode", inode);
+    v("cuts", cuts);
+    v("deleted", deleted);
+  }
+};
+struct FetchReply {
+  std::vector<RunSummary> runs;
+  std::vector<FetchMiss> misses;
+  std::vector<CutRecord> cuts;  // of the files asked for
+  template <class V>
+  void fields(V& v) {
+    v("runs", runs);
+    v("misses", misses);
+    v("cuts", cuts);
+  }
+};
+/// Stored runs as they are, verified by their holder, whole or split at block borders; data follows run by run.
+struct FetchRequest {
+  static constexpr MessageType kType = MessageType::Fetch;
+  using Reply = FetchReply;
+  std::vector<FetchPart> parts;
+  template <class V>
+  void fields(V& v) {
+    v("parts", parts);
+  }
+};
+
+struct ListReply {
+  std::vector<RunSummary> runs;
+  std::vector<CutRecord> cuts;
+  std::uint64_t cursor = 0;     // where to go on
+  bool end = false;
+  bool complete = false;        // this server is complete for the range, and was since `since` began
+  Generation generation;
+  std::uint64_t blocks_total = 0;  // of the range here, roughly: for progress
+  template <class V>
+  void fields(V& v) {
+    v("runs", runs);
+    v("cuts", cuts);
+    v("cursor", cursor);
+    v("end", end);
+    v("complete", complete);
+    v("generation", generation);
+    v("blocks_total", blocks_total);
+  }
+};
+/// What a server holds of a range with a version above `above`, in the order of its segments: current runs only, and every
+/// cut and deletion. The end is reached when the cursor has passed all that was there at the last request.
+struct ListRequest {
+  static constexpr MessageType kType = MessageType::List;
+  using Reply = ListReply;
+  Slot range = 0;
+  Version above;
+  std::uint64_t cursor = 0;     // 0: from the start
+  std::uint32_t run_count_max = 4096;
+  template <class V>
+  void fields(V& v) {
+    v("range", range);
+    v("above", above);
+    v("cursor", cursor);
+    v("run_count_max", run_count_max);
+  }
+};
+
+struct HandshakeReply {
+  Version watermark;  // every version at or below it that was ever acknowledged is durable here
+  Version newest;     // the greatest version seen here
+  bool complete = false;
+  Generation generation;
+  Uuid boot;
+  template <class V>
+  void fields(V& v) {
+    v("watermark", watermark);
+    v("newest", newest);
+    v("complete", complete);
+    v("generation", generation);
+    v("boot", boot);
+  }
+};
+/// From a primary with a new confirmed term to each other holder of its range: the term is synced there and lower ones
+/// are refused from then on. Refused when a higher one is known.
+struct HandshakeRequest {
+  static constexpr MessageType kType = MessageType::Handshake;
+  using Reply = HandshakeReply;
+  Slot range = 0;
+  std::uint64_t term = 0;
+  template <class V>
+  void fields(V& v) {
+    v("range", range);
+    v("term", term);
+  }
+};
+
+struct AskWriteReply {
+  bool known = false;
+  Version version;
+  template <class V>
+  void fields(V& v) {
+    v("known", known);
+    v("version", version);
+  }
+};
+/// "Have you been forwarded this write?": a primary that has forgotten a session asks before it applies a retry.
+struct AskWriteRequest {
+  static constexpr MessageType kType = MessageType::AskWrite;
+  using Reply = AskWriteReply;
+  WriteId id;
+  Slot range = 0;
+  template <class V>
+  void fields(V& v) {
+    v("id", id);
+    v("range", range);
+  }
+};
+
+}  // namespace mendfs::protocol

@@ -1,0 +1,46 @@
+// Lease, renewal, suspicion, back-off and queue bounds: all of them, here (docs/fault-model.md, "Times").
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace mendfs::timing {
+
+using namespace std::chrono_literals;
+
+// Client and metaserver.
+constexpr auto kSessionLease = 10s;
+constexpr auto kSessionRenew = 3s;
+constexpr auto kMetaCallTimeout = 10s;         // one attempt; the call is retried with the same sequence
+constexpr auto kMountTimeout = 10s;            // no metaserver, or a ring that is not complete
+constexpr auto kMetaLogSyncMax = 50ms;         // an entry is on the device after this
+constexpr auto kSizeReportEvery = 1s;          // while a file is being written
+
+// Metaserver and dataservers.
+constexpr auto kHeartbeatEvery = 1s;
+constexpr auto kHeartbeatTimeout = 2s;
+constexpr auto kWriteGrant = 10s;              // a dataserver takes writes this long after the metaserver's last call
+constexpr auto kFenceWait = 11s;               // after the last grant sent, when a dataserver cannot be reached
+constexpr auto kReserveTimeout = 30s;          // a blank dataserver keeps itself for one metaserver
+
+// Block protocol.
+constexpr auto kPingEvery = 500ms;
+constexpr auto kPeerSilentMax = 2s;            // no answer to a ping for this long: down
+constexpr auto kConnectTimeout = 2s;
+constexpr auto kRetryBackoffMin = 20ms;
+constexpr auto kRetryBackoffMax = 1s;
+constexpr auto kReadHedgeAfter = 1s;           // a reader turns to the other copy
+
+// Dataserver.
+constexpr auto kDataSyncEvery = 5s;            // un-fsynced data is on the device after this
+
+// Client.
+constexpr auto kBlockedLogAfter = 1s;
+constexpr auto kBlockedLogEvery = 10s;
+constexpr auto kInterruptAfter = 1s;
+constexpr auto kUnmountDrain = 5s;
+constexpr std::size_t kQueuedBytesPerFileMax = 16u << 20;
+constexpr std::size_t kQueuedBytesMax = 128u << 20;
+constexpr std::size_t kWriteMessageSizeMax = 1u << 20;
+
+}  // namespace mendfs::timing
