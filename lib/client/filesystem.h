@@ -1,0 +1,163 @@
+// The filesystem without FUSE: one object per mount. Front ends (fuseclient, a gateway, tests) stand on it.
+//
+// It knows where blocks are, verifies every byte it gives out, has damaged copies mended, queues and retries writes
+// until all copies have them, keeps the session with the metaserver, and waits, for as long as it takes, for servers
+// that are away. Nothing is cached beyond what that needs.
+//
+// Every operation may be destroyed while it waits (see interrupt.h): taken bytes stay queued. In requests, `call` is
+// filled in here. Errors carry the errno to answer (to_errno) and a sentence for the log.
+// Loop thread only, but for prepare_write() and block_size_of().
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/logger.h"
+#include "client/prepared_write.h"
+#include "env/loop.h"
+#include "env/network.h"
+#include "env/random.h"
+#include "env/task.h"
+#include "protocol/meta.h"
+
+namespace mendfs::client {
+
+struct Options {
+  Address metaserver;
+  /// As on the command line; empty: whatever ring the metaserver has. The first mount creates the ring from them.
+  std::vector<Address> dataservers;
+  std::uint32_t root_uid = 0;  // owner of the root directory if this mount creates the filesystem
+  std::uint32_t root_gid = 0;
+  std::string client_name;  // host, pid and mountpoint, for the status page
+  /// Zero: wait for ever. Else a wait for a server ends with EIO after this, and bytes queued as long are dropped.
+  Duration timeout{0};
+  bool read_only = false;
+  bool sync = false;     // every write waits until it is on all copies and survives a power cut
+  bool dirsync = false;  // every change of a directory waits until it survives a power cut
+  bool noatime = false;
+};
+
+/// What a front end does when the core asks. Called on the loop thread; must not call back into the core at once.
+struct Hooks {
+  /// Pages of this file in the kernel may be wrong (bytes were dropped): forget them.
+  std::function<void(InodeNumber)> invalidate = [](InodeNumber) {};
+};
+
+using HandleId = std::uint64_t;
+/// Of the file behind a handle, for prepare_write(). Any thread: it is a part of the id.
+std::uint32_t block_size_of(HandleId handle);
+
+struct OpenFlags {
+  bool read = true;
+  bool write = false;
+  bool append = false;
+  bool sync = false;      // O_SYNC, O_DSYNC
+  bool truncate = false;  // O_TRUNC, when the kernel leaves it to us
+  bool noatime = false;
+};
+
+struct Opened {
+  HandleId handle = 0;
+  protocol::Attributes attributes;
+  /// The kernel must keep its pages of this file: a read of it waits, and dropping them would hang the open with it.
+  bool keep_cache = false;
+};
+
+struct WriteFlags {
+  bool from_page_cache = false;  // written back from mmap'ed pages: O_APPEND does not move it
+};
+
+enum class AllocateMode {
+  Extend,    // mode 0: the file has at least this many bytes
+  KeepSize,  // FALLOC_FL_KEEP_SIZE: nothing to do, blocks take no space before they are written
+  PunchHole,
+  ZeroRange,
+  ZeroRangeKeepSize,
+};
+
+/// Something that waits for a server: for logs and status pages.
+struct Blocked {
+  std::string what;  // "write", "read", "metadata"
+  InodeNumber inode = 0;
+  std::optional<Slot> slot;  // nothing: the metaserver
+  Address server;
+  Duration waited{0};
+  std::string reason;  // what the server, or the connection, last said
+};
+
+/// Counters since the mount.
+struct Counters {
+  std::uint64_t blocks_verified = 0;  // read and found right here
+  std::uint64_t blocks_audited = 0;   // other copies found right on their server
+  std::uint64_t blocks_mended = 0;
+  std::uint64_t reads_hedged = 0;  // turned to the other copy because the first was slow or away
+  std::uint64_t bytes_queued = 0;  // taken by write() and not yet on all copies
+};
+
+class Filesystem {
+ public:
+  Filesystem(Loop& loop, Network& network, Random& random, Logger& log, Options options, Hooks hooks = {});
+  ~Filesystem();
+  Filesystem(const Filesystem&) = delete;
+  Filesystem& operator=(const Filesystem&) = delete;
+
+  /// Opens the session and, with Options::dataservers, creates or compares the ring. Fails after kMountTimeout with a
+  /// sentence that says what is missing.
+  Task<Result<void>> mount();
+  /// Tries what is queued until `deadline`, then drops it and logs each file; ends the session. Called once, no
+  /// operation after it.
+  Task<void> unmount(Time deadline);
+
+  // Names. Sizes and times in attributes include what this mount has written and not yet told.
+  Task<Result<protocol::Attributes>> lookup(InodeNumber parent, std::string name);
+  Task<Result<protocol::Attributes>> get_attributes(InodeNumber inode);
+  Task<Result<protocol::Attributes>> set_attributes(protocol::SetAttributesRequest request);
+  Task<Result<protocol::Attributes>> make(protocol::MakeRequest request);
+  /// make() of a regular file and open() in one call.
+  Task<Result<Opened>> create(protocol::MakeRequest request, OpenFlags flags);
+  Task<Result<void>> remove(protocol::RemoveRequest request);
+  Task<Result<protocol::Attributes>> link(protocol::LinkRequest request);
+  Task<Result<void>> rename(protocol::RenameRequest request);
+  Task<Result<std::string>> read_link(InodeNumber inode);
+  /// A page of entries after `cookie` (0: from the start), without "." and "..".
+  Task<Result<protocol::ReadDirectoryReply>> read_directory(InodeNumber inode, std::uint64_t cookie,
+                                                            std::uint32_t count_max);
+  Task<Result<std::string>> get_xattr(InodeNumber inode, std::string name);
+  Task<Result<std::vector<std::string>>> list_xattrs(InodeNumber inode);
+  Task<Result<void>> set_xattr(protocol::SetXattrRequest request);
+  Task<Result<void>> remove_xattr(InodeNumber inode, std::string name);
+  Task<Result<protocol::StatFsReply>> statfs();
+  /// fsync of a directory, syncfs: what was changed before is durable afterwards.
+  Task<Result<void>> sync_directory(InodeNumber inode);
+  Task<Result<void>> sync_all();
+
+  // Files. StaleHandle for a handle that is not open.
+  Task<Result<Opened>> open(InodeNumber inode, OpenFlags flags);
+  /// Fewer bytes than asked only at the end of the file.
+  Task<Result<Buffer>> read(HandleId handle, std::uint64_t offset, std::uint32_t size);
+  /// The bytes taken: all of them, or an error.
+  Task<Result<std::uint32_t>> write(HandleId handle, PreparedWrite bytes, WriteFlags flags = {});
+  /// close(2): what was written through any handle of this file is on all copies and its size is known.
+  Task<Result<void>> flush(HandleId handle);
+  /// What was written before survives a power cut. `data_only`: times may lag (fdatasync).
+  Task<Result<void>> fsync(HandleId handle, bool data_only);
+  /// The handle is gone at once; what is queued goes on.
+  void release(HandleId handle);
+  Task<Result<void>> allocate(HandleId handle, AllocateMode mode, std::uint64_t offset, std::uint64_t length);
+
+  /// What waits for a server longer than kBlockedLogAfter, longest first.
+  std::vector<Blocked> blocked() const;
+  Counters counters() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mendfs::client

@@ -1,0 +1,24 @@
+// The bytes of one write with the digests of their blocks. Pure; any thread: hashing is the dearest part of a write, so
+// it happens in the thread that brings the bytes, and the loop only sends them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/buffer.h"
+#include "block/types.h"
+
+namespace mendfs::client {
+
+struct PreparedWrite {
+  std::uint64_t offset = 0;
+  Buffer data;
+  std::uint32_t block_size = kBlockSizeDefault;
+  /// Of each block touched, in order: a whole block as it is, a partial first or last one of just the bytes here.
+  std::vector<Digest> digests;
+};
+
+/// Requires: offset + data.size() does not overflow.
+PreparedWrite prepare_write(std::uint64_t offset, Buffer data, std::uint32_t block_size);
+
+}  // namespace mendfs::client
