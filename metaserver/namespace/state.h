@@ -1,0 +1,60 @@
+// The store under the namespace with two layers of changes over it: those of the command being applied, which accept()
+// keeps and discard() drops, and those of all commands since the last commit. Reads see the newest.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "env/kv.h"
+#include "protocol/fields.h"
+
+namespace mendfs::metaserver {
+
+class State {
+ public:
+  explicit State(Kv& kv) : kv_(kv) {}
+
+  Result<std::optional<std::string>> get(const std::string& key);
+  /// A record by its key; Corruption when the bytes are none.
+  template <class T>
+  Result<std::optional<T>> get_record(const std::string& key) {
+    MENDFS_TRY(std::optional<std::string> bytes, get(key));
+    if (!bytes) return std::optional<T>();
+    Result<T> record = unpack<T>(*bytes);
+    if (!record.ok()) return Error{ErrorCode::Corruption, "the metadata store holds a record that cannot be read"};
+    return std::optional<T>(std::move(*record));
+  }
+  void put(std::string key, std::string value) { command_.insert_or_assign(std::move(key), std::move(value)); }
+  template <class T>
+  void put_record(std::string key, const T& record) {
+    put(std::move(key), pack(record));
+  }
+  void remove(std::string key) { command_.insert_or_assign(std::move(key), std::nullopt); }
+
+  /// Entries begin <= key < end in order, until `visit` returns false. `visit` may read and change the state.
+  Result<void> scan(const std::string& begin, const std::string& end,
+                    const std::function<Result<bool>(std::string_view key, std::string_view value)>& visit);
+
+  /// The command's changes stay.
+  void accept();
+  /// The command's changes never were.
+  void discard() { command_.clear(); }
+  /// Hands the changes of all accepted commands to the store as one batch. Requires: none of an unaccepted one.
+  Result<void> commit();
+
+ private:
+  using Changes = std::map<std::string, std::optional<std::string>, std::less<>>;
+  /// The first change at or after `key`, the command's before the group's for the same key.
+  Changes::const_iterator next_change(const std::string& key) const;
+
+  Kv& kv_;
+  Changes command_;
+  Changes group_;
+};
+
+}  // namespace mendfs::metaserver
