@@ -8,7 +8,8 @@
 //   if (co_await channel.until_up(deadline)) {
 //     Result<Answer<ReadRequest>> answer = co_await channel.call(std::move(request), {}, deadline);
 //
-// Owned by one program part and outlives the calls made on it (destroying a calling coroutine is fine). Loop thread only.
+// Owned by one program part and outlives the calls made on it (destroying a calling coroutine is fine). Loop thread
+// only.
 #pragma once
 
 #include <functional>

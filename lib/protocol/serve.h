@@ -2,8 +2,8 @@
 // coroutine of its own, and sends the answers in whatever order they come.
 //
 // Nothing that arrives is trusted: a frame that cannot be decoded closes its connection. Nothing is served before a
-// good hello. Requests in flight are bounded per connection, in number and bytes; beyond the bound a request is answered
-// Unavailable, so pings are always answered. Loop thread only.
+// good hello. Requests in flight are bounded per connection, in number and bytes; beyond the bound a request is
+// answered Unavailable, so pings are always answered. Loop thread only.
 #pragma once
 
 #include <cstddef>

@@ -29,6 +29,9 @@ constexpr auto kPeerSilentMax = 2s;            // no answer to a ping for this l
 constexpr auto kConnectTimeout = 2s;
 constexpr auto kRetryBackoffMin = 20ms;
 constexpr auto kRetryBackoffMax = 1s;
+constexpr auto kConnectionIdleMax = 10s;       // a server drops a peer that has not even pinged for this long
+constexpr std::size_t kRequestsInFlightMax = 4096;               // per connection
+constexpr std::size_t kRequestBytesInFlightMax = 256u << 20;     // per connection, answers not yet sent included
 constexpr auto kReadHedgeAfter = 1s;           // a reader turns to the other copy
 
 // Dataserver.
