@@ -92,6 +92,9 @@ struct HeartbeatReply {
   std::uint32_t blocked_on = 0;      // that server's slot
   std::uint64_t blocked_ms = 0;      // the longest
   std::vector<RangeProgress> ranges;
+  // The greatest ever told by heartbeats, as kept in the superblock: a metaserver behind them is an old backup.
+  std::uint64_t durable_index = 0;
+  InodeNumber inode_high = 0;
   template <class V>
   void fields(V& v) {
     v("identity", identity);
@@ -107,6 +110,8 @@ struct HeartbeatReply {
     v("blocked_on", blocked_on);
     v("blocked_ms", blocked_ms);
     v("ranges", ranges);
+    v("durable_index", durable_index);
+    v("inode_high", inode_high);
   }
 };
 
@@ -117,6 +122,18 @@ struct Fence {
   void fields(V& v) {
     v("number", number);
     v("session", session);
+  }
+};
+
+/// A range of which no complete copy is left, declared so: treat it as complete; blocks that nobody knows, of inodes up to
+/// this one, read as lost.
+struct LostRange {
+  Slot range = 0;
+  InodeNumber inode_high = 0;
+  template <class V>
+  void fields(V& v) {
+    v("range", range);
+    v("inode_high", inode_high);
   }
 };
 
@@ -144,8 +161,7 @@ struct HeartbeatRequest {
   std::uint64_t term_granted = 0;
   bool term_confirmed = false;
   std::vector<Fence> fences;            // above the fence_synced it last answered
-  std::vector<Slot> lost_ranges;        // ring.declare_lost: treat as complete; unknown blocks of inodes up to
-  InodeNumber lost_inode_high = 0;      // this one read as lost
+  std::vector<LostRange> lost;          // of ring.declare_lost
   template <class V>
   void fields(V& v) {
     v("protocol_version", protocol_version);
@@ -164,8 +180,7 @@ struct HeartbeatRequest {
     v("term_granted", term_granted);
     v("term_confirmed", term_confirmed);
     v("fences", fences);
-    v("lost_ranges", lost_ranges);
-    v("lost_inode_high", lost_inode_high);
+    v("lost", lost);
   }
 };
 
