@@ -1,0 +1,43 @@
+// What a main() builds: the real loop, network, disk, random numbers and log, in the order they need one another.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "env/env.h"
+#include "env/posix/posix_loop.h"
+
+namespace mendfs {
+
+struct WorldOptions {
+  LogLevel log_level = LogLevel::Info;
+  std::string log_file;   // empty: standard error
+  std::string directory;  // where `disk` keeps its files, made if missing; empty: the program keeps nothing
+};
+
+class PosixWorld {
+ public:
+  /// Busy when another process uses the directory.
+  static Result<std::unique_ptr<PosixWorld>> make(const WorldOptions& options);
+  ~PosixWorld();
+
+  PosixLoop& loop() { return *loop_; }
+  Logger& log() { return *log_; }
+  /// `kv` keeps its stores under the same directory and outlives the Env.
+  Env env(KvFactory& kv);
+  /// For programs that keep nothing.
+  Env env();
+
+ private:
+  PosixWorld() = default;
+
+  // Destroyed from the last to the first: the disk's threads post to the loop until they have ended.
+  std::unique_ptr<Logger> log_;
+  std::unique_ptr<PosixLoop> loop_;
+  std::unique_ptr<Random> random_;
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<Disk> disk_;
+  std::unique_ptr<KvFactory> no_kv_;
+};
+
+}  // namespace mendfs
