@@ -64,4 +64,8 @@ const Digest& zero_digest(std::uint32_t block_size) {
 
 std::uint64_t checksum64(ByteView bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
+std::uint64_t checksum64(ByteView bytes, std::uint64_t seed) {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
 }  // namespace mendfs

@@ -21,5 +21,7 @@ const Digest& zero_digest(std::uint32_t block_size);
 
 /// XXH3, 64 bits: guards headers and log entries, where the content is ours and small.
 std::uint64_t checksum64(ByteView bytes);
+/// The same, another function for each seed.
+std::uint64_t checksum64(ByteView bytes, std::uint64_t seed);
 
 }  // namespace mendfs
