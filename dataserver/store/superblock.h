@@ -11,17 +11,21 @@
 #include "block/types.h"
 #include "env/disk.h"
 #include "env/task.h"
+#include "protocol/control.h"
 
 namespace mendfs::store {
 
 struct RangeState {
   Slot range = 0;
   bool complete = false;            // what this store has not, nobody ever acknowledged
+  bool behind = false;              // complete up to its watermark only, until it has caught up with the other holders:
+                                    // set for every complete range, in the same save, when opening finds a reboot
   std::uint64_t refused_below = 0;  // term of its primary: forwards from lower ones are refused
   template <class V>
   void fields(V& v) {
     v("range", range);
     v("complete", complete);
+    v("behind", behind);
     v("refused_below", refused_below);
   }
 };
@@ -47,8 +51,7 @@ struct Superblock {
 
   bool complete_at_birth = false;  // the ring was made with this store: nothing can be missing
   std::vector<RangeState> ranges;
-  std::vector<Slot> lost_ranges;  // declared lost: unknown blocks of inodes up to the next are lost
-  InodeNumber lost_inode_high = 0;
+  std::vector<protocol::LostRange> lost;  // as declared
 
   // The highest it was told: a metaserver behind them is an old backup.
   std::uint64_t metadata_epoch = 0;
@@ -82,8 +85,7 @@ struct Superblock {
     v("term_confirmed", term_confirmed);
     v("complete_at_birth", complete_at_birth);
     v("ranges", ranges);
-    v("lost_ranges", lost_ranges);
-    v("lost_inode_high", lost_inode_high);
+    v("lost", lost);
     v("metadata_epoch", metadata_epoch);
     v("metadata_index", metadata_index);
     v("inode_high", inode_high);
