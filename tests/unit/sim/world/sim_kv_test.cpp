@@ -1,0 +1,73 @@
+#include "tests/sim/world/sim_kv.h"
+
+#include <catch2/catch.hpp>
+#include <set>
+
+#include "tests/sim/world/world.h"
+
+namespace mendfs::sim {
+namespace {
+
+void put(Kv& kv, const std::string& key, const std::string& value) {
+  KvBatch batch;
+  batch.put(key, value);
+  REQUIRE(kv.apply(batch).ok());
+}
+
+}  // namespace
+
+TEST_CASE("a store comes back as a prefix, at least its last checkpoint", "[kv]") {
+  std::set<std::string> seen;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    SimWorld world(seed);
+    SimProcess& p = world.process("p");
+    auto kv = p.kv().open("state");
+    REQUIRE(kv.ok());
+    for (int i = 0; i < 5; ++i) put(**kv, "position", std::to_string(i));
+    REQUIRE(run(world, (*kv)->checkpoint()).ok());
+    for (int i = 5; i < 8; ++i) put(**kv, "position", std::to_string(i));
+    CHECK(*(*kv)->get("position") == "7");
+    p.kill();
+    *kv = nullptr;
+    auto again = p.kv().open("state");
+    REQUIRE(again.ok());
+    seen.insert((*again)->get("position")->value_or("none"));
+  }
+  CHECK(seen == std::set<std::string>{"4", "5", "6", "7"});
+}
+
+TEST_CASE("floor and scan keep to their bounds", "[kv]") {
+  SimWorld world;
+  auto kv = world.process("p").kv().open("state");
+  REQUIRE(kv.ok());
+  for (const char* key : {"a1", "a3", "b2"}) put(**kv, key, key);
+  CHECK((*kv)->floor("a2", "a")->value().first == "a1");
+  CHECK((*kv)->floor("a3", "a")->value().first == "a3");
+  CHECK_FALSE((*kv)->floor("b1", "b")->has_value());
+  CHECK_FALSE((*kv)->floor("a0", "")->has_value());
+  std::string keys;
+  const auto visit = [&](std::string_view key, std::string_view) {
+    keys += key;
+    return true;
+  };
+  REQUIRE((*kv)->scan("a2", "b2", visit).ok());
+  CHECK(keys == "a3");
+  REQUIRE((*kv)->scan("a2", "", visit).ok());
+  CHECK(keys == "a3a3b2");
+}
+
+TEST_CASE("a damaged store says so, until it is destroyed", "[kv]") {
+  SimWorld world;
+  SimKvFactory& factory = world.process("p").kv();
+  auto kv = factory.open("state");
+  REQUIRE(kv.ok());
+  CHECK(factory.open("state").code() == ErrorCode::Busy);
+  factory.corrupt("state");
+  CHECK((*kv)->get("x").code() == ErrorCode::Corruption);
+  *kv = nullptr;
+  CHECK(factory.open("state").code() == ErrorCode::Corruption);
+  REQUIRE(factory.destroy("state").ok());
+  CHECK(factory.open("state").ok());
+}
+
+}  // namespace mendfs::sim
