@@ -16,8 +16,8 @@
 
 #include <coroutine>
 #include <exception>
+#include <list>
 #include <optional>
-#include <unordered_set>
 #include <utility>
 
 #include "base/assert.h"
@@ -84,9 +84,13 @@ class [[nodiscard]] Task {
   ~Task() { reset(); }
 
   bool await_ready() const noexcept { return false; }
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
+  /// Runs the task until it first waits. One that ends without waiting goes on in the caller at once: handing over by
+  /// symmetric transfer would deepen the stack at each such call in builds without tail calls (-O0, sanitizers).
+  bool await_suspend(std::coroutine_handle<> awaiting) noexcept {
+    handle_.resume();
+    if (handle_.done()) return false;
     handle_.promise().continuation = awaiting;
-    return handle_;
+    return true;
   }
   T await_resume() { return handle_.promise().take(); }
 
@@ -106,6 +110,7 @@ inline Task<void> detail::TaskPromise<void>::get_return_object() {
   return Task<void>(std::coroutine_handle<TaskPromise>::from_promise(*this));
 }
 
+/// Frames are kept and destroyed in the order they were spawned in: the same in every run.
 class Scope {
  public:
   Scope() = default;
@@ -119,9 +124,9 @@ class Scope {
 
   void cancel_all() {
     while (!frames_.empty()) {
-      auto frame = *frames_.begin();
-      frames_.erase(frames_.begin());
-      std::coroutine_handle<>::from_address(frame).destroy();
+      const std::coroutine_handle<> frame = frames_.front();
+      frames_.pop_front();
+      frame.destroy();
     }
   }
   bool empty() const { return frames_.empty(); }
@@ -131,15 +136,17 @@ class Scope {
   struct Root {
     struct promise_type {
       Scope* scope;
+      std::list<std::coroutine_handle<>>::iterator place;
       promise_type(Scope* owner, Task<void>&) : scope(owner) {
-        scope->frames_.insert(std::coroutine_handle<promise_type>::from_promise(*this).address());
+        const auto self = std::coroutine_handle<promise_type>::from_promise(*this);
+        place = scope->frames_.insert(scope->frames_.end(), self);
       }
       Root get_return_object() { return {}; }
       std::suspend_never initial_suspend() noexcept { return {}; }
       struct Leave {
         bool await_ready() noexcept { return false; }
         void await_suspend(std::coroutine_handle<promise_type> self) noexcept {
-          self.promise().scope->frames_.erase(self.address());
+          self.promise().scope->frames_.erase(self.promise().place);
           self.destroy();
         }
         void await_resume() noexcept {}
@@ -151,7 +158,7 @@ class Scope {
   };
   static Root run(Scope*, Task<void> task) { co_await std::move(task); }
 
-  std::unordered_set<void*> frames_;
+  std::list<std::coroutine_handle<>> frames_;
 };
 
 }  // namespace mendfs
