@@ -48,7 +48,8 @@ CLI::Option* add_address(CLI::App& app, const std::string& name, Address& target
 CLI::Option* add_addresses(CLI::App& app, const std::string& name, std::vector<Address>& targets,
                            const std::string& description);
 
-/// Says "program: sentence" on standard error; returns the exit code (kExitUsage for InvalidArgument, else kExitFailure).
+/// Says "program: sentence" on standard error; returns the exit code (kExitUsage for InvalidArgument, else
+/// kExitFailure).
 int report(const std::string& program, const Error& error);
 
 /// The sentence to log before listening beyond this machine, if `address` does.

@@ -147,8 +147,7 @@ Result<void> PosixDisk::make_directory(const std::string& name) {
 Task<Result<void>> PosixDisk::sync_directory(const std::string& directory) {
   if (!directory.empty()) MENDFS_CO_TRY_VOID(check_name(directory));
   const char* path = directory.empty() ? "." : directory.c_str();
-  auto descriptor =
-      std::make_shared<FileDescriptor>(::openat(root_->get(), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  auto descriptor = std::make_shared<FileDescriptor>(::openat(root_->get(), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!descriptor->valid()) co_return failure("open directory", where(directory));
   std::function<Result<void>()> job = [descriptor, name = where(directory)] {
     if (::fsync(descriptor->get()) != 0) return Result<void>(failure("sync directory", name));

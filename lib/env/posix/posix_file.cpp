@@ -127,8 +127,8 @@ Result<void> PosixFile::preallocate(std::uint64_t size) {
   if (size <= present) return {};
   int error_number = 0;
   do {
-    error_number = ::posix_fallocate(descriptor_->get(), static_cast<off_t>(present),
-                                     static_cast<off_t>(size - present));
+    error_number =
+        ::posix_fallocate(descriptor_->get(), static_cast<off_t>(present), static_cast<off_t>(size - present));
   } while (error_number == EINTR);
   if (error_number != 0) return error_from_errno(error_number, fmt::format("reserve space for {}", name_));
   if (size <= kZeroedSizeMax) return write_zeros(present, size);
@@ -148,9 +148,8 @@ Result<void> PosixFile::write_zeros(std::uint64_t begin, std::uint64_t end) {
 
 void PosixFile::start_writeback() {
   // On a thread: it blocks while the device's queue is full.
-  threads_.submit([descriptor = descriptor_] {
-    (void)::sync_file_range(descriptor->get(), 0, 0, SYNC_FILE_RANGE_WRITE);
-  });
+  threads_.submit(
+      [descriptor = descriptor_] { (void)::sync_file_range(descriptor->get(), 0, 0, SYNC_FILE_RANGE_WRITE); });
 }
 
 }  // namespace mendfs

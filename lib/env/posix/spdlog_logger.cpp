@@ -46,8 +46,7 @@ Result<std::unique_ptr<SpdlogLogger>> SpdlogLogger::make(LogLevel level, const s
   }
 }
 
-SpdlogLogger::SpdlogLogger(LogLevel level, std::shared_ptr<spdlog::logger> out)
-    : level_(level), out_(std::move(out)) {}
+SpdlogLogger::SpdlogLogger(LogLevel level, std::shared_ptr<spdlog::logger> out) : level_(level), out_(std::move(out)) {}
 SpdlogLogger::~SpdlogLogger() = default;
 
 void SpdlogLogger::write(LogLevel level, std::string_view line) {
