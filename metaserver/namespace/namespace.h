@@ -23,6 +23,7 @@
 #include "env/kv.h"
 #include "metaserver/namespace/command.h"
 #include "metaserver/namespace/directory_paths.h"
+#include "metaserver/namespace/limits.h"
 #include "metaserver/namespace/ring_record.h"
 #include "metaserver/namespace/session_record.h"
 #include "metaserver/namespace/state.h"
@@ -57,14 +58,6 @@ struct OpenSessionInfo {
   SessionId session;
   std::string client_name;
 };
-
-/// Replies kept of one session; a client has at most so many changes under way (a later one is Malformed).
-constexpr std::uint64_t kRepliesPerSession = 1024;
-/// Bounds of one inode's extended attributes: NoSpace beyond.
-constexpr std::uint32_t kXattrCountMax = 256;
-constexpr std::uint32_t kXattrBytesMax = 128 * 1024;
-/// Cuts that a file may have and its holders not: a shrink beyond is Unavailable until they have answered.
-constexpr std::size_t kCutCountMax = 256;
 
 class Namespace {
  public:
@@ -123,6 +116,11 @@ class Namespace {
   Result<std::vector<PendingRecovery>> recoveries(InodeNumber after, std::size_t count_max);
 
  private:
+  Result<Outcome> apply_once(std::uint64_t index, const Command& command);
+  Result<std::string> apply_new(std::uint64_t index, const Command& command);
+  Result<std::vector<InodeNumber>> queued(char queue, InodeNumber after, std::size_t count_max);
+  Result<std::vector<protocol::FileRef>> queued_files(char queue, InodeNumber after, std::size_t count_max);
+
   State state_;
   DirectoryPaths paths_;
   std::uint64_t applied_index_ = 0;

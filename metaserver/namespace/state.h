@@ -36,9 +36,9 @@ class State {
   }
   void remove(std::string key) { command_.insert_or_assign(std::move(key), std::nullopt); }
 
-  /// Entries begin <= key < end in order, until `visit` returns false. `visit` may read and change the state.
-  Result<void> scan(const std::string& begin, const std::string& end,
-                    const std::function<Result<bool>(std::string_view key, std::string_view value)>& visit);
+  using ScanVisit = std::function<bool(std::string_view key, std::string_view value)>;
+  /// Entries begin <= key < end in order, until `visit` returns false. `visit` does not call back into the state.
+  Result<void> scan(const std::string& begin, const std::string& end, const ScanVisit& visit);
 
   /// The command's changes stay.
   void accept();
@@ -49,12 +49,11 @@ class State {
 
  private:
   using Changes = std::map<std::string, std::optional<std::string>, std::less<>>;
-  /// The first change at or after `key`, the command's before the group's for the same key.
-  Changes::const_iterator next_change(const std::string& key) const;
 
   Kv& kv_;
   Changes command_;
   Changes group_;
+  Changes kept_;  // what the store holds, of the few records that every command looks at
 };
 
 }  // namespace mendfs::metaserver

@@ -1,0 +1,28 @@
+// Loading, storing and marking inodes as changed; the counters that number them.
+#pragma once
+
+#include "metaserver/namespace/context.h"
+#include "metaserver/namespace/inode_record.h"
+
+namespace mendfs::metaserver {
+
+Result<Counters> load_counters(State& state);
+void store_counters(State& state, const Counters& counters);
+
+/// StaleHandle when it is gone, or its blocks are going.
+Result<InodeRecord> load_inode(State& state, InodeNumber inode);
+/// An inode that another record of the state names, perhaps one whose blocks are going: Corruption when it is missing.
+Result<InodeRecord> load_named_inode(State& state, InodeNumber inode);
+/// As load_inode; NotDirectory for anything else. May have lost its name.
+Result<InodeRecord> load_directory(State& state, InodeNumber inode);
+void store_inode(State& state, const InodeRecord& record);
+
+/// A number never used before: epoch and a count in it. NoSpace after 2^40 in one epoch.
+Result<InodeNumber> next_inode_number(Counters& counters);
+
+/// Something about the inode changed: ctime and the change number.
+void touch(const Context& context, InodeRecord& record);
+/// A directory got or lost a name: mtime too.
+void touch_content(const Context& context, InodeRecord& record);
+
+}  // namespace mendfs::metaserver

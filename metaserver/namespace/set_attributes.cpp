@@ -1,0 +1,51 @@
+// chmod, chown, truncate and utimens.
+#include "metaserver/namespace/cuts.h"
+#include "metaserver/namespace/inodes.h"
+#include "metaserver/namespace/operations.h"
+#include "metaserver/namespace/writers.h"
+
+namespace mendfs::metaserver {
+
+namespace {
+
+constexpr std::uint32_t kPermissionBits = 07777;
+
+/// What chown and writing do to a program's privileges: set-user-id goes, and set-group-id where it is no mark for
+/// mandatory locks (group execute is set).
+std::uint32_t without_privileges(std::uint32_t mode) {
+  mode &= ~static_cast<std::uint32_t>(S_ISUID);
+  if ((mode & S_IXGRP) != 0) mode &= ~static_cast<std::uint32_t>(S_ISGID);
+  return mode;
+}
+
+Result<void> set_size(Context& context, InodeRecord& record, std::uint64_t size) {
+  if (record.is_directory()) return Error{ErrorCode::IsDirectory, "a directory is not truncated"};
+  if (!record.is_file()) return Error{ErrorCode::InvalidArgument, "only files are truncated"};
+  if (size > kFileSizeMax) return Error{ErrorCode::FileTooBig, "files end below 2^63"};
+  // A writer may have put bytes beyond the size we know: without a cut they would come back with its report.
+  if (size < record.attributes.size || size_is_unsure(record)) MENDFS_TRY_VOID(cut(context.state, record, size));
+  record.attributes.size = size;
+  record.attributes.mtime = context.time;
+  return {};
+}
+
+}  // namespace
+
+Body apply_body(Context& context, const protocol::SetAttributesRequest& request) {
+  MENDFS_TRY(InodeRecord record, load_inode(context.state, request.inode));
+  protocol::Attributes& attributes = record.attributes;
+  if (request.size) MENDFS_TRY_VOID(set_size(context, record, *request.size));
+  if (request.uid) attributes.uid = *request.uid;
+  if (request.gid) attributes.gid = *request.gid;
+  const bool owner_given = request.uid || request.gid;
+  if ((owner_given && !record.is_directory()) || request.clear_suid)
+    attributes.mode = without_privileges(attributes.mode);
+  if (request.mode) attributes.mode = (attributes.mode & S_IFMT) | (*request.mode & kPermissionBits);
+  if (request.atime) attributes.atime = request.atime->now ? context.time : request.atime->time;
+  if (request.mtime) attributes.mtime = request.mtime->now ? context.time : request.mtime->time;
+  touch(context, record);
+  store_inode(context.state, record);
+  return pack(attributes);
+}
+
+}  // namespace mendfs::metaserver
