@@ -82,6 +82,7 @@ struct HeartbeatReply {
   NodeIdentity identity;
   Uuid start_id;                // random, of this process: asks for a term when it is new
   Uuid boot;                    // of the machine
+  std::int64_t clock = 0;       // of this process, as it answers: comes back as `heard_clock`
   std::uint64_t term_synced = 0;  // greatest term granted to it that is in its superblock
   std::uint64_t fence_synced = 0;  // greatest fence number it enforces
   std::uint64_t total_bytes = 0;
@@ -100,6 +101,7 @@ struct HeartbeatReply {
     v("identity", identity);
     v("start_id", start_id);
     v("boot", boot);
+    v("clock", clock);
     v("term_synced", term_synced);
     v("fence_synced", fence_synced);
     v("total_bytes", total_bytes);
@@ -141,7 +143,13 @@ struct LostRange {
 ///
 /// Terms: the metaserver sees a start_id it has not granted a term to, logs a grant and sends it here (term_for ==
 /// start_id); the server syncs it and answers term_synced; the metaserver logs the confirmation and sends term_confirmed. Only
-/// then does the server give versions in it.
+/// then does the server give versions in it, and only then does it take forwards: a slot whose confirmed term is 0 has
+/// never stored anything, and a store that was put aside for another has missed nothing as long as no higher term is.
+///
+/// The grant to take writes runs for 10 s from `heard_clock`, the moment of this process at which it gave the last reply that
+/// the caller has: so a call that lay in a queue while the server was stopped grants nothing. The first call of a start
+/// (heard_start differs) grants nothing either, it brings fences; the second follows at once.
+/// The reply tells the state after the request was heeded.
 struct HeartbeatRequest {
   static constexpr const char* kMethod = "node.heartbeat";
   using Reply = HeartbeatReply;
@@ -156,7 +164,9 @@ struct HeartbeatRequest {
   InodeNumber inode_high = 0;           // greatest inode ever made
   Generation confirmed_generation;      // of this slot's store, as last confirmed
   std::uint64_t confirmed_term = 0;     // of this slot
-  bool complete_at_birth = false;       // the ring is new and this generation was reserved for it: nothing can be missing
+  bool complete_at_birth = false;       // no store of this slot has ever taken a write: nothing can be missing
+  Uuid heard_start;                     // start_id and clock of the last reply that the metaserver has
+  std::int64_t heard_clock = 0;
   Uuid term_for;
   std::uint64_t term_granted = 0;
   bool term_confirmed = false;
@@ -176,6 +186,8 @@ struct HeartbeatRequest {
     v("confirmed_generation", confirmed_generation);
     v("confirmed_term", confirmed_term);
     v("complete_at_birth", complete_at_birth);
+    v("heard_start", heard_start);
+    v("heard_clock", heard_clock);
     v("term_for", term_for);
     v("term_granted", term_granted);
     v("term_confirmed", term_confirmed);
