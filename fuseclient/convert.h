@@ -1,0 +1,32 @@
+// Between the kernel's structures and the client core's. Pure.
+#pragma once
+
+#define FUSE_USE_VERSION 312
+#include <fuse3/fuse_lowlevel.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "base/error.h"
+#include "client/filesystem.h"
+#include "protocol/meta.h"
+
+namespace mendfs::fuse {
+
+/// What stat(2) calls the best size of a request, and the largest one the kernel sends.
+constexpr std::uint32_t kRequestSizeMax = 1u << 20;
+
+struct stat to_stat(const protocol::Attributes& attributes);
+/// A name the kernel may look up: nothing is kept, since other mounts may change it (attributes and entries live 0 s).
+fuse_entry_param to_entry(const protocol::Attributes& attributes);
+struct statvfs to_statvfs(const protocol::StatFsReply& reply);
+
+/// `to_set` has libfuse's FUSE_SET_ATTR_ bits.
+protocol::SetAttributesRequest to_set_attributes(InodeNumber inode, const struct stat& wanted, int to_set);
+/// `flags` as in open(2).
+client::OpenFlags to_open_flags(int flags);
+/// `mode` as in fallocate(2). NotSupported for what copies or moves bytes.
+Result<client::AllocateMode> to_allocate_mode(int mode);
+/// `flags` as in renameat2(2). InvalidArgument for what is not known.
+Result<void> set_rename_flags(unsigned flags, protocol::RenameRequest& request);
+
+}  // namespace mendfs::fuse

@@ -1,0 +1,68 @@
+#include "fuseclient/mount.h"
+
+#include <utility>
+
+#include "fuseclient/mount_watch.h"
+#include "protocol/timing.h"
+
+namespace mendfs::fuse {
+
+Mount::Mount(Env env, MountPlan plan, MountEvents events)
+    : env_(env),
+      plan_(std::move(plan)),
+      events_(std::move(events)),
+      filesystem_(env.loop, env.network, env.random, env.log, plan_.client,
+                  client::Hooks{.invalidate =
+                                    [this](InodeNumber inode) {
+                                      if (session_) session_->forget_pages(inode);
+                                    }}),
+      requests_(env.loop, env.log, filesystem_),
+      gone_(env.loop) {}
+
+Result<void> Mount::begin_session() {
+  // These come from other threads: FUSE's, and the one that watches the table of mounts.
+  auto on_gone = [this] {
+    env_.loop.post_from_thread([this] {
+      is_gone_ = true;
+      gone_.notify_all();
+    });
+  };
+  auto on_ready = [this] {
+    env_.loop.post_from_thread([this] {
+      env_.log.info("mounted mountpoint={}", plan_.mountpoint);
+      events_.on_ready();
+    });
+  };
+  SessionEvents session_events{.on_ready = on_ready, .on_ended = on_gone};
+  MENDFS_TRY(session_, Session::mount(plan_.mountpoint, plan_.options, requests_, std::move(session_events)));
+  return watch_mount(plan_.mountpoint, on_gone);
+}
+
+Task<void> Mount::live(Mount* self) {
+  auto found = co_await self->filesystem_.mount();
+  if (!found.ok()) {
+    self->events_.on_failed(found.error().message);
+    co_return;
+  }
+  if (auto begun = self->begin_session(); !begun.ok()) {
+    co_await self->filesystem_.unmount(self->env_.loop.now());
+    self->events_.on_failed(begun.error().message);
+    co_return;
+  }
+  while (!self->is_gone_) {
+    auto gone = self->gone_.next();
+    (void)co_await gone;
+  }
+  self->env_.log.info("unmounted mountpoint={}", self->plan_.mountpoint);
+  self->requests_.close();
+  co_await self->filesystem_.unmount(self->env_.loop.now() + timing::kUnmountDrain);
+  self->events_.on_ended();
+}
+
+void Mount::end() {
+  if (auto detached = detach_mount(plan_.mountpoint); !detached.ok()) {
+    env_.log.error("cannot unmount mountpoint={} reason=\"{}\"", plan_.mountpoint, detached.error().message);
+  }
+}
+
+}  // namespace mendfs::fuse
