@@ -115,9 +115,9 @@ TEST_CASE_METHOD(DiskFixture, "names and directories: make, list, rename, remove
 }
 
 TEST_CASE_METHOD(DiskFixture, "names that lead out of the directory or deeper than two levels are refused", "[posix]") {
-  for (const std::string& name : {std::string(""), std::string(".."), std::string("../x"), std::string("a/.."),
-                                  std::string("/etc/passwd"), std::string("a/b/c"), std::string("a/"), std::string("."),
-                                  std::string("a\0b", 3), std::string("lock")}) {
+  for (const std::string& name :
+       {std::string(""), std::string(".."), std::string("../x"), std::string("a/.."), std::string("/etc/passwd"),
+        std::string("a/b/c"), std::string("a/"), std::string("."), std::string("a\0b", 3), std::string("lock")}) {
     CAPTURE(name);
     CHECK(disk->open(name, OpenMode::OpenOrCreate).code() == ErrorCode::InvalidArgument);
     CHECK(disk->remove(name).code() == ErrorCode::InvalidArgument);
