@@ -21,6 +21,8 @@ constexpr auto kHeartbeatEvery = 1s;
 constexpr auto kHeartbeatTimeout = 2s;
 constexpr auto kWriteGrant = 10s;              // a dataserver takes writes this long after the metaserver's last call
 constexpr auto kFenceWait = 11s;               // after the last grant sent, when a dataserver cannot be reached
+constexpr auto kLostRangeWait = 5s;            // a range without a source for this long may be declared lost by itself
+constexpr auto kRingCreationMax = 9s;          // within kMountTimeout, so that the sentence still arrives
 constexpr auto kReserveTimeout = 30s;          // a blank dataserver keeps itself for one metaserver
 
 // Block protocol.
@@ -36,6 +38,11 @@ constexpr auto kReadHedgeAfter = 1s;           // a reader turns to the other co
 
 // Dataserver.
 constexpr auto kDataSyncEvery = 5s;            // un-fsynced data is on the device after this
+constexpr auto kPeerCallTimeout = 5s;          // one fetch, list or handshake of another dataserver
+constexpr auto kForwardTimeout = 30s;          // one forward, which may wait for a slow disk; then it is sent again
+constexpr auto kReadyWait = 1s;                // a write waits this long for a handshake or a grant before it is refused
+constexpr auto kBlockedAfter = 1s;             // a write waiting longer for another holder counts as blocked
+constexpr std::size_t kForwardBytesMax = 256u << 20;  // parked for one holder; beyond it writes are refused
 
 // Client.
 constexpr auto kBlockedLogAfter = 1s;

@@ -1,0 +1,63 @@
+// Cuts and deletions that every dataserver must record: who has acknowledged which. Pure; loop thread only.
+#pragma once
+
+#include <map>
+#include <set>
+#include <vector>
+
+#include "block/types.h"
+#include "protocol/data.h"
+
+namespace mendfs::metaserver {
+
+class CutBoard {
+ public:
+  void set_slot_count(std::size_t count) { slot_count_ = count; }
+  std::size_t size() const { return items_.size(); }
+  bool contains(InodeNumber inode) const { return items_.contains(inode); }
+
+  /// A newer cut or a deletion takes the place of what was there, and must be acknowledged anew.
+  void add(const protocol::CutRecord& record) {
+    const auto [item, fresh] = items_.try_emplace(record.inode, Item{record, {}});
+    if (!fresh && is_newer(record, item->second.record)) item->second = Item{record, {}};
+  }
+
+  /// What to tell a slot next.
+  std::vector<protocol::CutRecord> for_slot(Slot slot, std::size_t count_max) const {
+    std::vector<protocol::CutRecord> records;
+    for (const auto& [inode, item] : items_) {
+      if (records.size() == count_max) break;
+      if (!item.acknowledged.contains(slot)) records.push_back(item.record);
+    }
+    return records;
+  }
+
+  /// The slot has recorded these. Answers what all slots have recorded now, which leaves the board.
+  std::vector<protocol::CutRecord> acknowledge(Slot slot, const std::vector<protocol::CutRecord>& records) {
+    std::vector<protocol::CutRecord> done;
+    for (const protocol::CutRecord& record : records) {
+      const auto found = items_.find(record.inode);
+      // A newer one may have come while this one was on its way.
+      if (found == items_.end() || is_newer(found->second.record, record)) continue;
+      found->second.acknowledged.insert(slot);
+      if (found->second.acknowledged.size() < slot_count_) continue;
+      done.push_back(found->second.record);
+      items_.erase(found);
+    }
+    return done;
+  }
+
+ private:
+  struct Item {
+    protocol::CutRecord record;
+    std::set<Slot> acknowledged;
+  };
+  static bool is_newer(const protocol::CutRecord& a, const protocol::CutRecord& b) {
+    return a.deleted != b.deleted ? a.deleted : a.cuts.number() > b.cuts.number();
+  }
+
+  std::size_t slot_count_ = 0;
+  std::map<InodeNumber, Item> items_;
+};
+
+}  // namespace mendfs::metaserver
