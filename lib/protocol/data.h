@@ -112,12 +112,14 @@ struct HolderPosition {
   Uuid boot;              // of the machine: un-synced bytes may be lost when it changes
   Generation generation;  // of the store
   std::uint64_t position = 0;
+  bool full = false;      // what is left of its disk is the reserve: primaries refuse writes on its behalf
   template <class V>
   void fields(V& v) {
     v("slot", slot);
     v("boot", boot);
     v("generation", generation);
     v("position", position);
+    v("full", full);
   }
 };
 
@@ -350,7 +352,8 @@ struct ListReply {
   std::vector<CutRecord> cuts;
   std::uint64_t cursor = 0;     // where to go on
   bool end = false;
-  bool complete = false;        // this server is complete for the range, and was since `since` began
+  bool complete = false;        // this server is complete for the range
+  bool rebuilding = false;      // it is not, and will not be before it has found a source itself
   Generation generation;
   std::uint64_t blocks_total = 0;  // of the range here, roughly: for progress
   template <class V>
@@ -360,12 +363,13 @@ struct ListReply {
     v("cursor", cursor);
     v("end", end);
     v("complete", complete);
+    v("rebuilding", rebuilding);
     v("generation", generation);
     v("blocks_total", blocks_total);
   }
 };
-/// What a server holds of a range with a version above `above`, in the order of its segments: current runs only, and every
-/// cut and deletion. The end is reached when the cursor has passed all that was there at the last request.
+/// What a server holds of a range with a version above `above`, in the order of its segments: current runs only, without
+/// their digests, and every cut and deletion. The end is reached when the cursor has passed all that was there at the last request.
 struct ListRequest {
   static constexpr MessageType kType = MessageType::List;
   using Reply = ListReply;
@@ -385,7 +389,7 @@ struct ListRequest {
 struct HandshakeReply {
   Version watermark;  // every version at or below it that was ever acknowledged is durable here
   Version newest;     // the greatest version seen here
-  bool complete = false;
+  bool complete = false;  // up to the watermark at least
   Generation generation;
   Uuid boot;
   template <class V>
