@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 namespace mendfs::fuse {
@@ -73,7 +74,10 @@ Background::~Background() {
   if (parent_ >= 0) ::close(parent_);
 }
 
-void Background::ready() {
+void Background::ready(const std::string& pid_file) {
+  if (!pid_file.empty() && !(std::ofstream(pid_file) << ::getpid() << '\n').flush()) {
+    print(fmt::format("mounted, but cannot write {}", pid_file));
+  }
   if (parent_ < 0) return;
   // The parent may have been killed meanwhile: the mount stands all the same.
   static_cast<void>(!::write(parent_, &kReady, 1));

@@ -2,7 +2,7 @@
 //
 //   Background background = Background::fork();     // the caller's process waits here and never returns
 //   ...
-//   background.ready();                             // it exits 0; this process lets go of its terminal
+//   background.ready("");                           // it exits 0; this process lets go of its terminal
 //   background.failed("the sentence");              // it prints the sentence and exits 1
 //
 // fork() comes before any thread, event loop or store exists: none of them would survive it.
@@ -21,7 +21,8 @@ class Background {
   Background(Background&& other) noexcept;
   ~Background();
 
-  void ready();
+  /// `pid_file` is written first, unless it is empty.
+  void ready(const std::string& pid_file);
   void failed(const std::string& sentence);
 
  private:

@@ -51,7 +51,7 @@ int run(const fuse::Options& options, std::string mountpoint, fuse::Background b
   PosixWorld& world = **made;
   int exit_code = cli::kExitOk;
   fuse::MountEvents events;
-  events.on_ready = [&] { background.ready(); };
+  events.on_ready = [&] { background.ready(options.pid_file); };
   events.on_failed = [&](const std::string& sentence) {
     background.failed(sentence);
     exit_code = cli::kExitFailure;

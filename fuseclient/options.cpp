@@ -13,6 +13,10 @@ constexpr const char* kMountOptionsHelp =
     "when a server is away longer; default: wait), fsname=NAME, dev, nodev, suid, nosuid, exec, noexec";
 constexpr const char* kLogFileDefault = "fuseclient.log";
 
+std::string make_absolute(const std::string& path) {
+  return path.empty() ? path : std::filesystem::absolute(path).string();
+}
+
 }  // namespace
 
 std::variant<Options, int> parse_options(int argc, const char* const* argv) {
@@ -29,6 +33,7 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
                      "ring of them, later ones compare or leave them away");
   app.add_option("-o", lists, kMountOptionsHelp)->allow_extra_args(false);
   app.add_flag("-f,--foreground", options.foreground, "Stay in the foreground and log to standard error");
+  app.add_option("--pid-file", options.pid_file, "Write the process id here before returning")->type_name("FILE");
   if (std::optional<int> exit_code = line.parse(argc, argv)) return *exit_code;
 
   for (const std::string& list : lists) {
@@ -40,7 +45,8 @@ std::variant<Options, int> parse_options(int argc, const char* const* argv) {
   options.log_file = line.log_file();
   if (options.log_file.empty() && !options.foreground) options.log_file = kLogFileDefault;
   // The program leaves this directory when it goes into the background.
-  if (!options.log_file.empty()) options.log_file = std::filesystem::absolute(options.log_file).string();
+  options.log_file = make_absolute(options.log_file);
+  options.pid_file = make_absolute(options.pid_file);
   return options;
 }
 

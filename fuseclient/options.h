@@ -19,6 +19,7 @@ struct Options {
   bool foreground = false;
   LogLevel log_level = LogLevel::Info;
   std::string log_file;  // absolute; empty: standard error (foreground only)
+  std::string pid_file;  // absolute; empty: none
 };
 
 /// The options, or the code to exit with: help was printed, or what is wrong was said.
