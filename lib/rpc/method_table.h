@@ -26,6 +26,9 @@ struct Method {
 class MethodTable {
  public:
   MethodTable();
+  MethodTable(const MethodTable&) = delete;
+  MethodTable& operator=(const MethodTable&) = delete;
+
   /// Requires: the name is new.
   void add(Method method);
   /// A method whose one parameter and result are base64 of packed values.

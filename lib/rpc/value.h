@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -19,10 +21,13 @@ struct Bytes {
   bool operator==(const Bytes&) const = default;
 };
 
+/// Text that XML carries unchanged: valid UTF-8 without control characters but tab and newline.
+bool is_clean_text(std::string_view text);
+
 class Value {
  public:
-  /// Integers outside 32 bits travel as decimal strings, since XML-RPC's <i4> ends there; whoever reads an integer takes
-  /// both forms (as_integer in rpc/arguments.h).
+  /// Integers outside 32 bits travel as decimal strings, since XML-RPC's <i4> ends there; whoever reads an integer
+  /// takes both forms (as_integer in rpc/arguments.h).
   using Any = std::variant<std::int64_t, bool, double, std::string, Bytes, Array, Struct>;
 
   Value() : any_(std::int64_t{0}) {}
@@ -32,7 +37,7 @@ class Value {
   Value(std::uint32_t number) : any_(std::int64_t{number}) {}
   Value(bool flag) : any_(flag) {}
   Value(double number) : any_(number) {}
-  Value(std::string text) : any_(std::move(text)) {}  // valid UTF-8 without control characters; else use Bytes
+  Value(std::string text) : any_(std::move(text)) {}  // travels as base64 unless is_clean_text()
   Value(const char* text) : any_(std::string(text)) {}
   Value(Bytes bytes) : any_(std::move(bytes)) {}
   Value(Array array) : any_(std::move(array)) {}
