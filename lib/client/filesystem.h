@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/logger.h"
 #include "client/prepared_write.h"
+#include "client/wait_log.h"
 #include "env/loop.h"
 #include "env/network.h"
 #include "env/random.h"
@@ -79,16 +80,6 @@ enum class AllocateMode {
   PunchHole,
   ZeroRange,
   ZeroRangeKeepSize,
-};
-
-/// Something that waits for a server: for logs and status pages.
-struct Blocked {
-  std::string what;  // "write", "read", "metadata"
-  InodeNumber inode = 0;
-  std::optional<Slot> slot;  // nothing: the metaserver
-  Address server;
-  Duration waited{0};
-  std::string reason;  // what the server, or the connection, last said
 };
 
 /// Counters since the mount.

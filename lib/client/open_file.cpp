@@ -1,0 +1,81 @@
+#include "client/open_file.h"
+
+#include <algorithm>
+
+namespace mendfs::client {
+
+Task<Turn::Guard> Turn::take() {
+  while (is_taken_) {
+    auto freed = freed_.next();
+    (void)co_await freed;
+  }
+  is_taken_ = true;
+  co_return Guard(this);
+}
+
+OpenFile::OpenFile(Loop& loop, protocol::Attributes known)
+    : inode(known.inode), layout(known.layout), attributes(std::move(known)), turn(loop), changed(loop) {
+  for (Slot range = 0; range < layout.slot_count; ++range) queues.emplace_back(range, layout);
+}
+
+protocol::Attributes OpenFile::view() const {
+  protocol::Attributes seen = attributes;
+  seen.size = size();
+  if (mtime) seen.mtime = seen.ctime = *mtime;
+  if (atime) seen.atime = *atime;
+  return seen;
+}
+
+void OpenFile::adopt(const protocol::Attributes& newer) {
+  if (newer.change < attributes.change) return;
+  if (newer.cuts.number() > attributes.cuts.number()) {
+    // Somebody cut it: what was delivered before may be gone, what is queued is still to come.
+    const std::uint64_t limit = newer.cuts.limit_for(attributes.cuts.number());
+    if (!has_queued()) written_end = std::min(written_end, limit);
+    acked_end = std::min(acked_end, limit);
+  }
+  attributes = newer;
+}
+
+bool OpenFile::has_queued() const {
+  return std::any_of(queues.begin(), queues.end(), [](const WriteQueue& queue) { return !queue.empty(); });
+}
+
+Ticket OpenFile::oldest_ticket() const {
+  Ticket oldest = kNoTicket;
+  for (const WriteQueue& queue : queues) oldest = std::min(oldest, queue.oldest());
+  return oldest;
+}
+
+std::size_t OpenFile::queued_cost() const {
+  std::size_t cost = 0;
+  for (const WriteQueue& queue : queues) cost += queue.cost();
+  return cost;
+}
+
+std::uint64_t OpenFile::delivered_up_to() const {
+  std::uint64_t first = UINT64_MAX;
+  for (Slot range = 0; range < queues.size(); ++range) {
+    const std::uint64_t place = queues[range].first_place();
+    if (place != UINT64_MAX) first = std::min(first, offset_of(range, place, layout));
+  }
+  return first;
+}
+
+void OpenFile::note_own_cut(std::uint64_t size) {
+  own_cuts.add({attributes.cuts.number(), size});
+  for (Slot range = 0; range < queues.size(); ++range) queues[range].drop_from(place_before(range, size, layout));
+  written_end = std::min(written_end, size);
+  acked_end = std::min(acked_end, size);
+}
+
+std::vector<std::pair<Slot, Piece>> OpenFile::queued_pieces(std::uint64_t offset, std::uint64_t bytes) const {
+  std::vector<std::pair<Slot, Piece>> found;
+  if (!has_queued()) return found;
+  for (const ShareBytes& share : split_by_range(offset, bytes, layout))
+    for (Piece& piece : queues[share.range].pieces_of(share.begin, share.end))
+      found.emplace_back(share.range, std::move(piece));
+  return found;
+}
+
+}  // namespace mendfs::client

@@ -1,0 +1,112 @@
+// A file that this mount has open, or still has bytes for: what it knows of it, what it has written and not yet
+// delivered or told, and who is using it. Changes only here and in the parts it is handed to; no I/O. Loop thread only.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "client/filesystem.h"
+#include "client/share.h"
+#include "client/write_queue.h"
+#include "env/future.h"
+#include "protocol/data.h"
+#include "protocol/meta.h"
+
+namespace mendfs::client {
+
+/// One at a time, in no order: what changes a file's size or times at the metaserver.
+class Turn {
+ public:
+  explicit Turn(Loop& loop) : freed_(loop) {}
+
+  class Guard {
+   public:
+    explicit Guard(Turn* turn) : turn_(turn) {}
+    Guard(Guard&& other) noexcept : turn_(std::exchange(other.turn_, nullptr)) {}
+    ~Guard() {
+      if (turn_ == nullptr) return;
+      turn_->is_taken_ = false;
+      turn_->freed_.notify_all();
+    }
+
+   private:
+    Turn* turn_;
+  };
+  Task<Guard> take();
+  bool is_taken() const { return is_taken_; }
+
+ private:
+  bool is_taken_ = false;
+  Signal freed_;
+};
+
+struct OpenFile {
+  OpenFile(Loop& loop, protocol::Attributes known);
+
+  const InodeNumber inode;
+  const Layout layout;
+
+  // What the metaserver said last.
+  protocol::Attributes attributes;
+  /// The log entry that holds our last change of it.
+  std::uint64_t meta_index = 0;
+  Turn turn;
+
+  // What this mount did to it.
+  std::vector<WriteQueue> queues;  // by range
+  Ticket next_ticket = 1;
+  std::uint64_t written_end = 0;      // of the last byte taken
+  std::uint64_t acked_end = 0;        // of the last byte that all copies have
+  std::optional<std::int64_t> mtime;  // of writes the metaserver has not heard of
+  std::optional<std::int64_t> atime;
+  /// Shrinks made by this mount: bytes taken before them are cut when they are sent again.
+  CutList own_cuts;
+  /// Raised when everything queued is given up: messages in flight end unanswered.
+  std::uint64_t drops = 0;
+  /// Of each range and holder: where in its log the last un-synced write is.
+  std::map<std::pair<Slot, Slot>, protocol::HolderPosition> unsynced;
+
+  // Who uses it.
+  std::uint32_t handle_count = 0;
+  std::uint32_t writer_count = 0;
+  std::uint32_t waiting_reads = 0;
+  bool has_mark = false;  // the session's write mark is at the metaserver
+  bool is_gone = false;   // the metaserver knows it no more
+  SessionId session;      // whose queue this is
+
+  /// Something above has changed.
+  Signal changed;
+
+  protocol::FileRef ref() const { return {inode, layout, attributes.cuts}; }
+  /// As this mount sees it.
+  std::uint64_t size() const { return std::max(attributes.size, written_end); }
+  protocol::Attributes view() const;
+  /// Takes newer attributes; older ones, overtaken on their way, are ignored.
+  void adopt(const protocol::Attributes& newer);
+
+  bool has_queued() const;
+  Ticket oldest_ticket() const;
+  std::size_t queued_cost() const;
+  /// Up to here everything this mount wrote has been delivered; UINT64_MAX when all of it has.
+  std::uint64_t delivered_up_to() const;
+  /// Whether the metaserver has to be told something.
+  bool has_news() const { return acked_end > attributes.size || mtime.has_value(); }
+  /// After this mount has cut it to `size`.
+  void note_own_cut(std::uint64_t size);
+  /// Pieces of [offset, offset + bytes) that are queued, by range.
+  std::vector<std::pair<Slot, Piece>> queued_pieces(std::uint64_t offset, std::uint64_t bytes) const;
+};
+
+/// What open() gave out.
+struct Handle {
+  std::shared_ptr<OpenFile> file;
+  OpenFlags flags;
+  /// Bytes that were taken and could not be delivered: reported once.
+  std::optional<Error> failure;
+};
+
+}  // namespace mendfs::client

@@ -1,0 +1,173 @@
+#include "client/reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "client/backoff.h"
+#include "protocol/timing.h"
+
+namespace mendfs::client {
+namespace {
+
+/// A read keeps its blocks until its audit ends; beyond this many the next read waits, so that memory stays bounded and
+/// audits keep up.
+constexpr std::uint32_t kAuditsMax = 32;
+/// Spreads reads over the copies while neighbouring requests go to the same servers.
+constexpr std::uint64_t kRotationBytes = 1u << 20;
+
+}  // namespace
+
+Reader::Reader(Loop& loop, Servers& servers, WaitLog& waits, Logger& log, Duration timeout, Refresh refresh)
+    : loop_(loop),
+      servers_(servers),
+      waits_(waits),
+      log_(log),
+      timeout_(timeout),
+      refresh_(std::move(refresh)),
+      audit_ended_(loop) {}
+
+Task<Result<Buffer>> Reader::read(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::uint32_t size) {
+  while (audits_ >= kAuditsMax) {
+    auto ended = audit_ended_.next();
+    (void)co_await ended;
+  }
+  // A write that is delivered while the servers are asked may be missing both from their answers and from the queue
+  // afterwards, so what is queued now counts too.
+  const auto queued_before = file->queued_pieces(offset, size);
+  const std::uint64_t block_size = file->layout.block_size;
+  const BlockIndex first = offset / block_size;
+  const BlockIndex last = (offset + size - 1) / block_size;
+  Result<Gather> gathered = co_await gather(file, first, static_cast<std::uint32_t>(last - first + 1));
+  if (!gathered) co_return gathered.error();
+  const Gather blocks = std::move(*gathered);
+  counters_.verified += last - first + 1;
+  check_others(file, blocks);
+
+  Buffer bytes = blocks->bytes().slice(offset - first * block_size, size);
+  const auto queued_now = file->queued_pieces(offset, size);
+  if (queued_before.empty() && queued_now.empty()) co_return bytes;
+  Buffer merged = Buffer::copy_of(bytes);
+  for (const auto* pieces : {&queued_before, &queued_now})
+    for (const auto& [range, piece] : *pieces)
+      scatter(piece.data, {range, piece.begin, piece.end}, offset, merged.writable(), file->layout);
+  co_return merged;
+}
+
+/// All blocks verified, asking again for as long as a good copy may come.
+Task<Result<Reader::Gather>> Reader::gather(std::shared_ptr<OpenFile> file, BlockIndex first, std::uint32_t count) {
+  auto blocks = std::make_shared<ReadGather>(first, count, file->layout);
+  std::string reason = "no answer yet";
+  WaitLog::Entry wait(waits_, "read", file->inode, [this, &reason, &blocks] {
+    const std::vector<Slot> silent = blocks->silent();
+    return servers_.blame(silent.empty() ? std::vector<Slot>{0} : silent, reason);
+  });
+  Backoff backoff;
+  bool only_quick = true;
+  for (;;) {
+    const Result<void> asked = co_await run_rounds(file, blocks, only_quick);
+    if (!asked && asked.code() == ErrorCode::Stale) {
+      const Result<void> refreshed = co_await refresh_(file);
+      if (!refreshed) co_return refreshed.error();
+      blocks = std::make_shared<ReadGather>(first, count, file->layout);
+      reason = asked.error().message;
+    } else if (!asked) {
+      co_return asked.error();
+    } else if (blocks->is_served()) {
+      co_return blocks;
+    } else if (blocks->is_failed()) {
+      co_return Error{ErrorCode::Io, "no good copy is left of a block"};
+    } else {
+      only_quick = false;
+      reason = "a good copy may be there, but cannot be had now";
+    }
+    if (timeout_ > Duration::zero() && wait.waited() >= timeout_)
+      co_return Error{ErrorCode::Io, "no good copy could be had in time"};
+    co_await sleep_for(loop_, backoff.next());
+    blocks->forget_silent();
+  }
+}
+
+/// Asks until there is nobody left who could know. Stale: the file's attributes are old.
+Task<Result<void>> Reader::run_rounds(std::shared_ptr<OpenFile> file, Gather gather, bool only_quick) {
+  const std::uint64_t rotation = gather->first() * file->layout.block_size / kRotationBytes;
+  for (;;) {
+    std::vector<SlotRequest> requests = gather->next_round(
+        [&](Slot slot) { return only_quick ? servers_.is_quick(slot) : servers_.is_up(slot); }, rotation);
+    if (requests.empty()) co_return Result<void>{};
+    std::vector<Task<Result<void>>> tasks;
+    for (SlotRequest& request : requests) tasks.push_back(ask(gather.get(), file->ref(), std::move(request)));
+    const std::vector<Result<void>> answers = co_await all_of(loop_, std::move(tasks));
+    for (const Result<void>& answer : answers)
+      if (!answer) co_return answer;
+  }
+}
+
+Task<Result<void>> Reader::ask(ReadGather* gather, protocol::FileRef file, SlotRequest request) {
+  protocol::ReadRequest message{std::move(file), request.parts};
+  protocol::Channel& channel = servers_.channel(request.slot);
+  auto answer = co_await channel.call(std::move(message), {}, loop_.now() + timing::kReadHedgeAfter);
+  if (answer) {
+    const Result<void> accepted = gather->accept(request, answer->reply, answer->data);
+    if (!accepted) log_.error("read refused server={} error=\"{}\"", request.slot, accepted.error().message);
+    co_return Result<void>{};
+  }
+  gather->refuse(request);
+  if (answer.code() == ErrorCode::Stale || answer.code() == ErrorCode::StaleHandle) co_return answer.error();
+  ++counters_.hedged;
+  if (answer.code() == ErrorCode::OutcomeUnknown) servers_.note_slow(request.slot);
+  co_return Result<void>{};
+}
+
+void Reader::check_others(const std::shared_ptr<OpenFile>& file, const Gather& gather) {
+  for (MendRequest& suspect : gather->suspects()) scope_.spawn(mend(file, std::move(suspect), "its copy is damaged"));
+  ++audits_;
+  scope_.spawn(audit(file, gather));
+}
+
+/// Has the copies that were not given out checked by their servers.
+Task<void> Reader::audit(std::shared_ptr<OpenFile> file, Gather gather) {
+  std::vector<Task<Result<void>>> tasks;
+  for (SlotRequest& request : gather->audit_requests()) tasks.push_back(audit_one(file, gather, std::move(request)));
+  (void)co_await all_of(loop_, std::move(tasks));
+  --audits_;
+  audit_ended_.notify_all();
+}
+
+Task<Result<void>> Reader::audit_one(std::shared_ptr<OpenFile> file, Gather gather, SlotRequest request) {
+  // One that is away is behind, not wrong: it catches up before it answers reads again.
+  if (!servers_.is_up(request.slot)) co_return Result<void>{};
+  protocol::ReadRequest message{file->ref(), request.parts};
+  protocol::Channel& channel = servers_.channel(request.slot);
+  auto answer = co_await channel.call(std::move(message), {}, loop_.now() + timing::kAuditTimeout);
+  if (!answer) co_return answer.error();
+  MENDFS_CO_TRY(ReadGather::AuditResult result, gather->compare(request, answer->reply));
+  counters_.audited += result.agreed;
+  for (const BlockIndex block : result.contradictions)
+    log_.error("copies differ under one version, neither is known to be wrong file={} block={}", file->inode, block);
+  for (MendRequest& suspect : result.damaged) scope_.spawn(mend(file, std::move(suspect), "its copy is damaged"));
+  // While this mount's own writes are on their way, the copies differ for a moment.
+  if (file->has_queued()) co_return Result<void>{};
+  for (MendRequest& suspect : result.older) scope_.spawn(mend(file, std::move(suspect), "its copy is old"));
+  co_return Result<void>{};
+}
+
+/// Has a server look at its copy and fetch a good one.
+Task<void> Reader::mend(std::shared_ptr<OpenFile> file, MendRequest request, std::string why) {
+  std::uint64_t count = 0;
+  for (const BlockRun& run : request.blocks) count += run.count;
+  const BlockIndex first = request.blocks.front().first;
+  protocol::RepairRequest message{file->ref(), std::move(request.blocks)};
+  protocol::Channel& channel = servers_.channel(request.slot);
+  auto answer = co_await channel.call(std::move(message), {}, loop_.now() + timing::kRepairTimeout);
+  if (!answer) {
+    log_.warn("repair not done server={} file={} first_block={} blocks={} because=\"{}\" error=\"{}\"", request.slot,
+              file->inode, first, count, why, answer.error().message);
+    co_return;
+  }
+  counters_.mended += answer->reply.repaired;
+  if (answer->reply.repaired > 0)
+    log_.info("repaired server={} file={} first_block={} blocks={} because=\"{}\"", request.slot, file->inode, first,
+              answer->reply.repaired, why);
+}
+
+}  // namespace mendfs::client

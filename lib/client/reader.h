@@ -1,0 +1,61 @@
+// Reads verified bytes: from whichever copies give them soonest, then has the other copies checked on their servers,
+// and whatever is bad, missing or old mended. Loop thread only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/logger.h"
+#include "client/open_file.h"
+#include "client/read_gather.h"
+#include "client/servers.h"
+#include "client/wait_log.h"
+#include "env/future.h"
+#include "env/task.h"
+
+namespace mendfs::client {
+
+struct ReadCounters {
+  std::uint64_t verified = 0;  // blocks given out
+  std::uint64_t audited = 0;   // other copies found right
+  std::uint64_t mended = 0;
+  std::uint64_t hedged = 0;  // requests that another server had to answer
+};
+
+class Reader {
+ public:
+  using Refresh = std::function<Task<Result<void>>(std::shared_ptr<OpenFile>)>;
+
+  /// `timeout` zero: waits for ever for a copy that could still be good. `refresh` fetches a file's attributes.
+  Reader(Loop& loop, Servers& servers, WaitLog& waits, Logger& log, Duration timeout, Refresh refresh);
+
+  /// Bytes [offset, offset + size) as the servers and this mount's queue have them; zeros where nothing was written.
+  /// Io when a block in it is lost. Requires: size > 0.
+  Task<Result<Buffer>> read(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::uint32_t size);
+
+  const ReadCounters& counters() const { return counters_; }
+
+ private:
+  using Gather = std::shared_ptr<ReadGather>;
+  Task<Result<Gather>> gather(std::shared_ptr<OpenFile> file, BlockIndex first, std::uint32_t count);
+  Task<Result<void>> run_rounds(std::shared_ptr<OpenFile> file, Gather gather, bool only_quick);
+  Task<Result<void>> ask(ReadGather* gather, protocol::FileRef file, SlotRequest request);
+  void check_others(const std::shared_ptr<OpenFile>& file, const Gather& gather);
+  Task<void> audit(std::shared_ptr<OpenFile> file, Gather gather);
+  Task<Result<void>> audit_one(std::shared_ptr<OpenFile> file, Gather gather, SlotRequest request);
+  Task<void> mend(std::shared_ptr<OpenFile> file, MendRequest request, std::string why);
+
+  Loop& loop_;
+  Servers& servers_;
+  WaitLog& waits_;
+  Logger& log_;
+  Duration timeout_;
+  Refresh refresh_;
+  ReadCounters counters_;
+  std::uint32_t audits_ = 0;
+  Signal audit_ended_;
+  Scope scope_;
+};
+
+}  // namespace mendfs::client
