@@ -19,6 +19,7 @@ constexpr auto kSizeReportEvery = 1s;          // while a file is being written
 // Metaserver and dataservers.
 constexpr auto kHeartbeatEvery = 1s;
 constexpr auto kHeartbeatTimeout = 2s;
+constexpr auto kControlTimeout = 10s;          // calls that wait for a dataserver's disk: cuts, extents
 constexpr auto kWriteGrant = 10s;              // a dataserver takes writes this long after the metaserver's last call
 constexpr auto kFenceWait = 11s;               // after the last grant sent, when a dataserver cannot be reached
 constexpr auto kLostRangeWait = 5s;            // a range without a source for this long may be declared lost by itself

@@ -1,0 +1,90 @@
+#include "metaserver/service/cut_teller.h"
+
+#include "protocol/control_call.h"
+#include "protocol/timing.h"
+
+namespace mendfs::metaserver {
+namespace {
+
+/// What is on its way at once; the rest stays in the namespace.
+constexpr std::size_t kPendingMax = 16384;
+constexpr std::size_t kRecordsPerCall = 1024;
+
+}  // namespace
+
+Task<void> CutTeller::run() {
+  while (ring_.watch() == nullptr) (void)co_await ring_.changed().next();
+  const std::size_t slot_count = ring_.watch()->slot_count();
+  board_.set_slot_count(slot_count);
+  for (Slot slot = 0; slot < slot_count; ++slot) scope_.spawn(tell(slot));
+  while (!core_.submitter.failure()) {
+    if (!refill().ok()) co_return;
+    (void)co_await work_.next().until(core_.now() + timing::kHeartbeatEvery);
+  }
+}
+
+Result<void> CutTeller::refill() {
+  if (board_.size() >= kPendingMax) return {};
+  const std::size_t before = board_.size();
+  MENDFS_TRY(const std::vector<protocol::FileRef> cuts,
+             core_.submitter.checked(core_.names.unacknowledged_cuts(0, kPendingMax)));
+  for (const protocol::FileRef& file : cuts) board_.add({.inode = file.inode, .cuts = file.cuts, .deleted = false});
+  MENDFS_TRY(const std::vector<protocol::FileRef> deletions,
+             core_.submitter.checked(core_.names.deletions(0, kPendingMax)));
+  for (const protocol::FileRef& file : deletions) board_.add({.inode = file.inode, .cuts = file.cuts, .deleted = true});
+  if (board_.size() > before) done_.notify_all();
+  return {};
+}
+
+Task<void> CutTeller::tell(Slot slot) {
+  while (!core_.submitter.failure()) {
+    const std::vector<protocol::CutRecord> records = board_.for_slot(slot, kRecordsPerCall);
+    if (records.empty()) {
+      (void)co_await done_.next();
+      continue;
+    }
+    const Result<std::optional<RingState>> ring = ring_.state();
+    if (!ring.ok()) co_return;
+    Result<Address> address = parse_address((*ring)->cluster.addresses[slot]);
+    if (!address.ok()) co_return;
+    protocol::CutsRequest request{.cluster = (*ring)->cluster.cluster, .records = records};
+    const Time next_try = core_.now() + timing::kHeartbeatEvery;
+    const Time deadline = core_.now() + timing::kControlTimeout;
+    const Result<protocol::Nothing> told = co_await protocol::call_control<protocol::CutsRequest>(
+        core_.env.network, std::move(*address), std::move(request), deadline);
+    if (told.ok()) {
+      std::vector<protocol::CutRecord> done = board_.acknowledge(slot, records);
+      co_await finish(std::move(done));
+    } else if (core_.now() < next_try) {
+      co_await sleep_until(core_.env.loop, next_try);
+    }
+  }
+}
+
+Task<void> CutTeller::finish(std::vector<protocol::CutRecord> done) {
+  std::vector<Task<Result<Outcome>>> commands;
+  for (const protocol::CutRecord& record : done) {
+    Command::Body body = AcknowledgeCuts{.inode = record.inode, .number = record.cuts.number()};
+    if (record.deleted) body = ForgetInode{.inode = record.inode};
+    commands.push_back(core_.submitter.submit(std::move(body)));
+  }
+  (void)co_await all_of(core_.env.loop, std::move(commands));
+  done_.notify_all();
+}
+
+Result<bool> CutTeller::is_pending(InodeNumber inode) {
+  MENDFS_TRY(const std::vector<protocol::FileRef> next,
+             core_.submitter.checked(core_.names.unacknowledged_cuts(inode - 1, 1)));
+  return !next.empty() && next.front().inode == inode;
+}
+
+Task<void> CutTeller::until_told(InodeNumber inode) {
+  while (!core_.submitter.failure()) {
+    const Result<bool> pending = is_pending(inode);
+    if (!pending.ok() || !*pending) co_return;
+    look_now();
+    (void)co_await done_.next();
+  }
+}
+
+}  // namespace mendfs::metaserver
