@@ -11,16 +11,19 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
-#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/logger.h"
+#include "client/meta_client.h"
 #include "client/prepared_write.h"
 #include "client/wait_log.h"
+#include "env/future.h"
 #include "env/loop.h"
 #include "env/network.h"
 #include "env/random.h"
@@ -28,6 +31,13 @@
 #include "protocol/meta.h"
 
 namespace mendfs::client {
+
+class Reader;
+class Servers;
+class Syncer;
+class Writer;
+struct Handle;
+struct OpenFile;
 
 struct Options {
   Address metaserver;
@@ -147,8 +157,73 @@ class Filesystem {
   Counters counters() const;
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  using File = std::shared_ptr<OpenFile>;
+  /// Keeps an inode from being given up while an open of it is on its way.
+  struct Opening;
+  /// Gives a handle back that nobody is left to take.
+  struct Claim;
+
+  /// Runs to its end even if whoever waits for it goes away.
+  template <class T>
+  Task<Result<T>> detached(Task<Result<T>> work);
+  template <class T>
+  static Task<void> finish(Task<Result<T>> work, Promise<Result<T>> done);
+
+  // Sessions and attributes (filesystem.cpp).
+  void start(protocol::OpenSessionRequest::Answer answer, std::vector<Address> addresses);
+  Task<Result<void>> refresh(File file);
+  Task<void> rejoin(File file, bool is_new_session);
+  void rejoin_all(bool is_new_session);
+  Task<void> report_sizes();
+  Task<void> report_size(File file);
+  File find(InodeNumber inode) const;
+  File file_of(const protocol::Attributes& attributes);
+  protocol::Attributes seen(const protocol::Attributes& attributes);
+  void note_name(InodeNumber inode, std::string name);
+
+  // Names (filesystem_names.cpp).
+  Result<void> check_writable() const;
+  Task<Result<void>> make_durable(std::uint64_t index);
+  Task<Result<protocol::Attributes>> do_set_attributes(protocol::SetAttributesRequest request);
+  Task<Result<protocol::Attributes>> set_attributes_of(File file, protocol::SetAttributesRequest request);
+  template <class Request>
+  Task<Result<void>> change_directory(Request request);
+
+  // Files (filesystem_files.cpp).
+  Task<Result<Opened>> do_open(InodeNumber inode, OpenFlags flags, std::shared_ptr<Claim> claim);
+  Task<Result<Opened>> do_create(protocol::MakeRequest request, OpenFlags flags, std::shared_ptr<Claim> claim);
+  Opened add_handle(const File& file, OpenFlags flags);
+  Result<std::shared_ptr<Handle>> handle_of(HandleId id) const;
+  Task<Result<void>> ensure_mark(File file);
+  Task<Result<void>> settle(File file, std::uint64_t size_max, bool may_close);
+  Task<Result<void>> settle_once(OpenFile* file, std::uint64_t size_max, bool close);
+  Task<Result<void>> deliver_all(std::shared_ptr<Handle> handle);
+  Task<Result<void>> sync_file(File file, bool data_only);
+  Task<Result<void>> sync_metadata(File file);
+  Task<void> retire(File file);
+  void fail(OpenFile& file, const Error& error);
+
+  Loop& loop_;
+  Network& network_;
+  Random& random_;
+  Logger& log_;
+  Options options_;
+  Hooks hooks_;
+
+  std::unordered_map<InodeNumber, std::string> names_;  // for the log: of files lately seen
+  std::unordered_map<InodeNumber, File> files_;
+  std::map<HandleId, std::shared_ptr<Handle>> handles_;
+  std::map<InodeNumber, std::uint32_t> openings_;
+  std::uint64_t next_handle_ = 1;
+
+  WaitLog waits_;
+  MetaClient meta_;
+  // From mount() on.
+  std::unique_ptr<Servers> servers_;
+  std::unique_ptr<Syncer> syncer_;
+  std::unique_ptr<Writer> writer_;
+  std::unique_ptr<Reader> reader_;
+  Scope scope_;  // last: its coroutines use all of the above
 };
 
 }  // namespace mendfs::client

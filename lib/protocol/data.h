@@ -259,7 +259,8 @@ struct RepairRequest {
   }
 };
 
-/// Answered when everything up to `position` in this server's log survives a power cut; the reply says whose log.
+/// Answered when everything up to `position` in this server's log survives a power cut; the reply says whose log, and up
+/// to where. A position beyond its end (one of an earlier life, or UINT64_MAX): everything there is now.
 struct SyncRequest {
   static constexpr MessageType kType = MessageType::Sync;
   using Reply = HolderPosition;

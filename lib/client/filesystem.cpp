@@ -1,0 +1,203 @@
+#include "client/filesystem.h"
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "client/backoff.h"
+#include "client/filesystem_parts.h"
+#include "protocol/timing.h"
+
+namespace mendfs::client {
+namespace {
+
+/// Names are kept for the log only.
+constexpr std::size_t kNamesMax = 4096;
+
+}  // namespace
+
+std::uint32_t block_size_of(HandleId handle) { return 1u << (handle & 31); }
+
+Filesystem::Filesystem(Loop& loop, Network& network, Random& random, Logger& log, Options options, Hooks hooks)
+    : loop_(loop),
+      network_(network),
+      random_(random),
+      log_(log),
+      options_(std::move(options)),
+      hooks_(std::move(hooks)),
+      waits_(loop, log,
+             [this](InodeNumber inode) {
+               const auto name = names_.find(inode);
+               return name == names_.end() ? std::string() : name->second;
+             }),
+      meta_(loop, network, random, log, waits_, options_.metaserver, options_.timeout) {
+  MetaClient::Hooks from_meta;
+  from_meta.is_open = [this](InodeNumber inode) {
+    const File file = find(inode);
+    return (file != nullptr && file->handle_count > 0) || openings_.count(inode) > 0;
+  };
+  from_meta.on_new_epoch = [this] { rejoin_all(false); };
+  from_meta.on_new_session = [this] { rejoin_all(true); };
+  meta_.set_hooks(std::move(from_meta));
+}
+
+Filesystem::~Filesystem() = default;
+
+Task<Result<void>> Filesystem::mount() {
+  protocol::OpenSessionRequest request;
+  for (const Address& address : options_.dataservers) request.addresses.push_back(to_string(address));
+  request.root_uid = options_.root_uid;
+  request.root_gid = options_.root_gid;
+  request.client_name = options_.client_name;
+  Result<protocol::OpenSessionRequest::Answer> answer = co_await meta_.open_session(std::move(request));
+  if (!answer) co_return answer.error();
+  std::vector<Address> addresses;
+  for (const protocol::SlotInfo& slot : answer->ring.slots) {
+    MENDFS_CO_TRY(Address address, parse_address(slot.address));
+    addresses.push_back(std::move(address));
+  }
+  if (addresses.size() < 2)
+    co_return Error{ErrorCode::Malformed, "the metaserver named a ring of fewer than 2 servers"};
+  start(std::move(*answer), std::move(addresses));
+  co_return Result<void>{};
+}
+
+void Filesystem::start(protocol::OpenSessionRequest::Answer answer, std::vector<Address> addresses) {
+  protocol::HelloRequest hello;
+  hello.cluster = answer.cluster;
+  hello.ring = answer.ring.number;
+  hello.session = meta_.session();
+  servers_ = std::make_unique<Servers>(loop_, network_, std::move(addresses), std::move(hello));
+  syncer_ = std::make_unique<Syncer>(loop_, *servers_, waits_, options_.timeout);
+  Writer::Hooks from_writer;
+  from_writer.on_failure = [this](OpenFile& file, const Error& error) { fail(file, error); };
+  from_writer.refresh = [this](File file) { return refresh(std::move(file)); };
+  writer_ = std::make_unique<Writer>(loop_, *servers_, meta_, waits_, options_.timeout, std::move(from_writer));
+  reader_ = std::make_unique<Reader>(loop_, *servers_, waits_, log_, options_.timeout,
+                                     [this](File file) { return refresh(std::move(file)); });
+  scope_.spawn(report_sizes());
+}
+
+Task<void> Filesystem::unmount(Time deadline) {
+  if (servers_ == nullptr) co_return;
+  const auto is_dirty = [](const auto& entry) { return entry.second->has_queued() || entry.second->has_news(); };
+  while (loop_.now() < deadline && std::any_of(files_.begin(), files_.end(), is_dirty)) {
+    for (const auto& [inode, file] : files_)
+      if (!file->has_queued() && file->has_news() && !file->turn.is_taken()) scope_.spawn(report_size(file));
+    co_await sleep_for(loop_, timing::kRetryBackoffMin);
+  }
+  const auto files = files_;
+  for (const auto& [inode, file] : files) {
+    if (!file->has_queued()) continue;
+    log_.error("dropped at unmount: bytes not delivered file={} name=\"{}\" size={}", inode, names_[inode],
+               file->queued_cost());
+    writer_->drop(*file, Error{ErrorCode::Io, "unmounted"});
+  }
+  scope_.cancel_all();
+  co_await meta_.close_session(std::max(deadline, loop_.now() + timing::kRetryBackoffMax));
+}
+
+Filesystem::File Filesystem::find(InodeNumber inode) const {
+  const auto found = files_.find(inode);
+  return found == files_.end() ? nullptr : found->second;
+}
+
+Filesystem::File Filesystem::file_of(const protocol::Attributes& attributes) {
+  File file = find(attributes.inode);
+  if (file != nullptr) {
+    file->adopt(attributes);
+    return file;
+  }
+  file = std::make_shared<OpenFile>(loop_, attributes);
+  file->session = meta_.session();
+  files_.emplace(attributes.inode, file);
+  return file;
+}
+
+/// What the metaserver says, and what this mount knows better.
+protocol::Attributes Filesystem::seen(const protocol::Attributes& attributes) {
+  const File file = find(attributes.inode);
+  if (file == nullptr) return attributes;
+  file->adopt(attributes);
+  return file->view();
+}
+
+void Filesystem::note_name(InodeNumber inode, std::string name) {
+  if (names_.size() >= kNamesMax) names_.clear();
+  names_[inode] = std::move(name);
+}
+
+Task<Result<void>> Filesystem::refresh(File file) {
+  protocol::GetAttributesRequest request;
+  request.inode = file->inode;
+  auto answer = co_await meta_.call(std::move(request), file->inode);
+  if (!answer) {
+    if (answer.code() == ErrorCode::NotFound || answer.code() == ErrorCode::StaleHandle)
+      co_return Error{ErrorCode::StaleHandle, "the file is gone"};
+    co_return answer.error();
+  }
+  file->adopt(answer->reply);
+  co_return Result<void>{};
+}
+
+void Filesystem::rejoin_all(bool is_new_session) {
+  for (const auto& [inode, file] : files_) scope_.spawn(rejoin(file, is_new_session));
+}
+
+/// After the metaserver restarted, or fenced our session: looks whether the file is still there and still the same.
+Task<void> Filesystem::rejoin(File file, bool is_new_session) {
+  const SessionId session = meta_.session();
+  const std::uint64_t cut = file->attributes.cuts.number();
+  // What it has not synced may be gone: all of it counts as not durable until it is asked again.
+  file->meta_index = UINT64_MAX;
+  const Result<void> refreshed = co_await refresh(file);
+  if (session != meta_.session()) co_return;  // and again: a later call looks
+  if (!refreshed) {
+    file->is_gone = file->is_gone || refreshed.code() == ErrorCode::StaleHandle;
+    writer_->drop(*file, refreshed.error());
+  } else if (is_new_session && file->attributes.cuts.number() != cut) {
+    writer_->drop(*file, Error{ErrorCode::Io, "the file was cut while the session was lost"});
+  }
+  file->session = session;
+  file->has_mark = false;
+  file->changed.notify_all();
+  if (!file->is_gone && file->writer_count > 0) (void)co_await ensure_mark(file);
+}
+
+Task<void> Filesystem::report_sizes() {
+  for (;;) {
+    co_await sleep_for(loop_, timing::kSizeReportEvery);
+    for (const auto& [inode, file] : files_)
+      if (file->has_news() && !file->turn.is_taken()) scope_.spawn(report_size(file));
+  }
+}
+
+Task<void> Filesystem::report_size(File file) { (void)co_await settle(file, file->delivered_up_to(), false); }
+
+/// Bytes of the file were given up: every open handle hears of it once.
+void Filesystem::fail(OpenFile& file, const Error& error) {
+  const bool is_ours = error.code == ErrorCode::NoSpace || error.code == ErrorCode::FileTooBig ||
+                       error.code == ErrorCode::StaleHandle || error.code == ErrorCode::ReadOnly;
+  const Error reported{is_ours ? error.code : ErrorCode::Io, error.message};
+  for (auto& [id, handle] : handles_)
+    if (handle->file.get() == &file && !handle->failure) handle->failure = reported;
+  if (error.code == ErrorCode::StaleHandle && file.handle_count == 0) return;  // deleted, and nobody looks
+  log_.error("write lost file={} name=\"{}\" error={} reason=\"{}\"", file.inode, names_[file.inode],
+             to_string(error.code), error.message);
+  hooks_.invalidate(file.inode);
+}
+
+std::vector<Blocked> Filesystem::blocked() const { return waits_.blocked(); }
+
+Counters Filesystem::counters() const {
+  Counters counters;
+  if (reader_ == nullptr) return counters;
+  counters.blocks_verified = reader_->counters().verified;
+  counters.blocks_audited = reader_->counters().audited;
+  counters.blocks_mended = reader_->counters().mended;
+  counters.reads_hedged = reader_->counters().hedged;
+  counters.bytes_queued = writer_->queued_size();
+  return counters;
+}
+
+}  // namespace mendfs::client

@@ -1,0 +1,344 @@
+// Open files: handles, reading and writing, and telling the metaserver what was written.
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "client/backoff.h"
+#include "client/filesystem_parts.h"
+#include "protocol/timing.h"
+
+namespace mendfs::client {
+
+using protocol::Attributes;
+
+struct Filesystem::Opening {
+  Opening(Filesystem& owner, InodeNumber opened) : filesystem(owner), inode(opened) { ++filesystem.openings_[inode]; }
+  Opening(const Opening&) = delete;
+  Opening& operator=(const Opening&) = delete;
+  ~Opening() {
+    if (--filesystem.openings_[inode] == 0) filesystem.openings_.erase(inode);
+  }
+  Filesystem& filesystem;
+  InodeNumber inode;
+};
+
+struct Filesystem::Claim {
+  bool is_wanted = true;
+  std::optional<HandleId> handle;
+
+  /// Lives in the frame of whoever waits for the handle.
+  struct Waiter {
+    explicit Waiter(Filesystem& owner) : filesystem(owner), claim(std::make_shared<Claim>()) {}
+    Waiter(const Waiter&) = delete;
+    Waiter& operator=(const Waiter&) = delete;
+    ~Waiter() {
+      claim->is_wanted = false;
+      if (claim->handle && !is_taken) filesystem.release(*claim->handle);
+    }
+    Filesystem& filesystem;
+    std::shared_ptr<Claim> claim;
+    bool is_taken = false;
+  };
+};
+
+Task<Result<Opened>> Filesystem::open(InodeNumber inode, OpenFlags flags) {
+  if (flags.write || flags.truncate) MENDFS_CO_TRY_VOID(check_writable());
+  Claim::Waiter waiter(*this);
+  Task<Result<Opened>> work = do_open(inode, flags, waiter.claim);
+  Result<Opened> opened = co_await detached(std::move(work));
+  waiter.is_taken = true;
+  if (!opened || !flags.truncate) co_return opened;
+  protocol::SetAttributesRequest cut;
+  cut.inode = inode;
+  cut.size = 0;
+  Result<Attributes> cut_to_nothing = co_await set_attributes(std::move(cut));
+  if (!cut_to_nothing) {
+    release(opened->handle);
+    co_return cut_to_nothing.error();
+  }
+  opened->attributes = std::move(*cut_to_nothing);
+  co_return opened;
+}
+
+Task<Result<Opened>> Filesystem::do_open(InodeNumber inode, OpenFlags flags, std::shared_ptr<Claim> claim) {
+  const Opening opening(*this, inode);
+  if (meta_.is_given_up(inode)) co_return Error{ErrorCode::StaleHandle, "the file was deleted"};
+  // Not while a close of another handle takes the write mark away.
+  std::optional<Turn::Guard> turn;
+  const File known = find(inode);
+  if (known != nullptr && flags.write) turn.emplace(co_await known->turn.take());
+  protocol::OpenRequest request;
+  request.inode = inode;
+  request.write = flags.write;
+  auto answer = co_await meta_.call(std::move(request), inode);
+  if (!answer) co_return answer.error();
+  const File file = file_of(answer->reply);
+  if (flags.write) file->has_mark = true;
+  file->meta_index = std::max(file->meta_index, answer->index);
+  Opened opened = add_handle(file, flags);
+  claim->handle = opened.handle;
+  if (!claim->is_wanted) release(opened.handle);
+  co_return opened;
+}
+
+Task<Result<Opened>> Filesystem::create(protocol::MakeRequest request, OpenFlags flags) {
+  MENDFS_CO_TRY_VOID(check_writable());
+  Claim::Waiter waiter(*this);
+  Task<Result<Opened>> work = do_create(std::move(request), flags, waiter.claim);
+  Result<Opened> opened = co_await detached(std::move(work));
+  waiter.is_taken = true;
+  co_return opened;
+}
+
+Task<Result<Opened>> Filesystem::do_create(protocol::MakeRequest request, OpenFlags flags,
+                                           std::shared_ptr<Claim> claim) {
+  request.open_for_write = flags.write;
+  std::string name = request.name;
+  auto answer = co_await meta_.call(std::move(request));
+  if (!answer) co_return answer.error();
+  if (options_.dirsync) MENDFS_CO_TRY_VOID(co_await make_durable(answer->index));
+  note_name(answer->reply.inode, std::move(name));
+  const File file = file_of(answer->reply);
+  file->has_mark = flags.write;
+  file->meta_index = std::max(file->meta_index, answer->index);
+  Opened opened = add_handle(file, flags);
+  claim->handle = opened.handle;
+  if (!claim->is_wanted) release(opened.handle);
+  co_return opened;
+}
+
+Opened Filesystem::add_handle(const File& file, OpenFlags flags) {
+  const auto size_bits = static_cast<HandleId>(std::countr_zero(file->layout.block_size));
+  const HandleId id = next_handle_++ << 5 | size_bits;
+  handles_.emplace(id, std::make_shared<Handle>(Handle{file, flags, std::nullopt}));
+  ++file->handle_count;
+  if (flags.write) ++file->writer_count;
+  return {id, file->view(), file->waiting_reads > 0};
+}
+
+Result<std::shared_ptr<Handle>> Filesystem::handle_of(HandleId id) const {
+  const auto found = handles_.find(id);
+  if (found == handles_.end()) return Error{ErrorCode::StaleHandle, "not an open handle"};
+  if (found->second->file->is_gone) return Error{ErrorCode::StaleHandle, "the file is gone"};
+  return found->second;
+}
+
+Task<Result<Buffer>> Filesystem::read(HandleId id, std::uint64_t offset, std::uint32_t size) {
+  MENDFS_CO_TRY(const std::shared_ptr<Handle> handle, handle_of(id));
+  const File file = handle->file;
+  if (size == 0 || offset >= file->size()) co_return Buffer();
+  const std::uint64_t end = std::min(offset + size, file->size());
+  struct Waiting {
+    explicit Waiting(const File& read) : file(read) { ++file->waiting_reads; }
+    Waiting(const Waiting&) = delete;
+    ~Waiting() { --file->waiting_reads; }
+    File file;
+  };
+  const Waiting waiting(file);
+  Result<Buffer> bytes = co_await reader_->read(file, offset, static_cast<std::uint32_t>(end - offset));
+  if (!bytes) co_return bytes;
+  if (!options_.noatime && !options_.read_only && !handle->flags.noatime) {
+    // relatime: often enough to tell whether a file was read since it changed.
+    constexpr std::int64_t kDay = 24LL * 3600 * 1'000'000'000;
+    const Attributes seen = file->view();
+    const WallTime now = loop_.wall_now();
+    if (seen.atime <= seen.mtime || seen.atime <= seen.ctime || now - seen.atime >= kDay) file->atime = now;
+  }
+  // Cut meanwhile: nothing beyond the new end is given out.
+  if (offset >= file->size()) co_return Buffer();
+  co_return bytes->slice(0, std::min<std::uint64_t>(bytes->size(), file->size() - offset));
+}
+
+Task<Result<std::uint32_t>> Filesystem::write(HandleId id, PreparedWrite bytes, WriteFlags flags) {
+  MENDFS_CO_TRY_VOID(check_writable());
+  MENDFS_CO_TRY(const std::shared_ptr<Handle> handle, handle_of(id));
+  const File file = handle->file;
+  if (bytes.data.empty()) co_return std::uint32_t{0};
+  if (handle->failure) co_return *std::exchange(handle->failure, std::nullopt);
+  MENDFS_CO_TRY_VOID(co_await ensure_mark(file));
+  co_await writer_->until_room(file);
+  if (handle->flags.append && !flags.from_page_cache && bytes.offset != file->size())
+    bytes = prepare_write(file->size(), std::move(bytes.data), file->layout.block_size);
+  const std::uint64_t size = bytes.data.size();
+  if (bytes.offset > kFileSizeMax || size > kFileSizeMax - bytes.offset)
+    co_return Error{ErrorCode::FileTooBig, "beyond the largest file"};
+  const bool is_blocked = writer_->is_blocked(*file, bytes.offset, size);
+  const Ticket ticket = writer_->write(file, bytes);
+  bytes = {};
+  if (options_.sync || handle->flags.sync) {
+    MENDFS_CO_TRY_VOID(co_await fsync(id, true));
+  } else if (is_blocked) {
+    // A server that must hold these bytes is away: nothing is promised before it has them.
+    co_await writer_->until_delivered(file, ticket);
+    if (handle->failure) co_return *std::exchange(handle->failure, std::nullopt);
+  }
+  co_return static_cast<std::uint32_t>(size);
+}
+
+/// Sets the session's write mark, which says that the file's size at the metaserver may be behind.
+Task<Result<void>> Filesystem::ensure_mark(File file) {
+  if (file->has_mark) co_return Result<void>{};
+  const Turn::Guard turn = co_await file->turn.take();
+  if (file->has_mark) co_return Result<void>{};
+  protocol::OpenRequest request;
+  request.inode = file->inode;
+  request.write = true;
+  auto answer = co_await meta_.call(std::move(request), file->inode);
+  if (!answer) co_return answer.error();
+  file->adopt(answer->reply);
+  file->has_mark = true;
+  co_return Result<void>{};
+}
+
+/// Tells the metaserver size and times, and takes the write mark away if nobody writes any more (`may_close`).
+Task<Result<void>> Filesystem::settle(File file, std::uint64_t size_max, bool may_close) {
+  const Turn::Guard turn = co_await file->turn.take();
+  const bool close = may_close && file->has_mark && !file->has_queued();
+  if (!file->has_news() && !close) co_return Result<void>{};
+  const Result<void> settled = co_await settle_once(file.get(), size_max, close);
+  co_return settled;
+}
+
+/// Requires: the file's turn is ours.
+Task<Result<void>> Filesystem::settle_once(OpenFile* file, std::uint64_t size_max, bool close) {
+  Backoff backoff;
+  for (;;) {
+    protocol::SettleRequest request;
+    request.inode = file->inode;
+    request.cut = file->attributes.cuts.number();
+    const std::uint64_t size = std::min(file->acked_end, size_max);
+    if (size > file->attributes.size) request.size = size;
+    const std::optional<std::int64_t> mtime = file->mtime;
+    const std::optional<std::int64_t> atime = file->atime;
+    request.mtime = mtime;
+    request.atime = atime;
+    request.close_write = close;
+    if (close) file->has_mark = false;
+    auto answer = co_await meta_.call(std::move(request), file->inode);
+    if (answer) {
+      file->adopt(answer->reply);
+      file->meta_index = std::max(file->meta_index, answer->index);
+      if (file->mtime == mtime) file->mtime.reset();
+      if (file->atime == atime) file->atime.reset();
+      co_return Result<void>{};
+    }
+    if (answer.code() == ErrorCode::NotFound || answer.code() == ErrorCode::StaleHandle) {
+      file->is_gone = true;
+      writer_->drop(*file, answer.error());
+      co_return Error{ErrorCode::StaleHandle, "the file is gone"};
+    }
+    if (answer.code() != ErrorCode::Stale) co_return answer.error();
+    co_await sleep_for(loop_, backoff.next());
+    protocol::GetAttributesRequest ask;
+    ask.inode = file->inode;
+    auto fresh = co_await meta_.call(std::move(ask), file->inode);
+    if (!fresh) co_return fresh.error();
+    file->adopt(fresh->reply);
+  }
+}
+
+/// Everything written so far through any handle is on all copies; a failure is reported here, once.
+Task<Result<void>> Filesystem::deliver_all(std::shared_ptr<Handle> handle) {
+  const File file = handle->file;
+  co_await writer_->until_delivered(file, file->next_ticket - 1);
+  if (handle->failure) co_return *std::exchange(handle->failure, std::nullopt);
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Filesystem::flush(HandleId id) {
+  MENDFS_CO_TRY(const std::shared_ptr<Handle> handle, handle_of(id));
+  if (!handle->flags.write) co_return Result<void>{};
+  const File file = handle->file;
+  const Result<void> delivered = co_await deliver_all(handle);
+  Task<Result<void>> work = settle(file, UINT64_MAX, file->writer_count <= 1);
+  const Result<void> settled = co_await detached(std::move(work));
+  if (!delivered) co_return delivered;
+  co_return settled;
+}
+
+Task<Result<void>> Filesystem::fsync(HandleId id, bool data_only) {
+  MENDFS_CO_TRY(const std::shared_ptr<Handle> handle, handle_of(id));
+  MENDFS_CO_TRY_VOID(co_await deliver_all(handle));
+  co_return co_await sync_file(handle->file, data_only);
+}
+
+/// Data and metadata side by side.
+Task<Result<void>> Filesystem::sync_file(File file, bool data_only) {
+  std::vector<Task<Result<void>>> both;
+  both.push_back(syncer_->sync(file));
+  const bool is_longer = file->acked_end > file->attributes.size;
+  const bool has_entry = file->meta_index > meta_.durable();
+  if (!data_only || is_longer || has_entry) both.push_back(sync_metadata(file));
+  const std::vector<Result<void>> results = co_await all_of(loop_, std::move(both));
+  for (const Result<void>& result : results)
+    if (!result) co_return result;
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Filesystem::sync_metadata(File file) {
+  MENDFS_CO_TRY_VOID(co_await settle(file, UINT64_MAX, false));
+  const std::uint64_t index = file->meta_index;
+  MENDFS_CO_TRY_VOID(co_await make_durable(index));
+  if (file->meta_index == index) file->meta_index = 0;
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Filesystem::sync_all() {
+  std::vector<File> files;
+  for (const auto& [inode, file] : files_) files.push_back(file);
+  Result<void> worst;
+  for (const File& file : files) {
+    co_await writer_->until_delivered(file, file->next_ticket - 1);
+    const Result<void> synced = co_await sync_file(file, false);
+    if (!synced && !file->is_gone) worst = synced;
+  }
+  MENDFS_CO_TRY_VOID(co_await make_durable(UINT64_MAX));
+  co_return worst;
+}
+
+void Filesystem::release(HandleId id) {
+  const auto found = handles_.find(id);
+  if (found == handles_.end()) return;
+  const std::shared_ptr<Handle> handle = found->second;
+  handles_.erase(found);
+  --handle->file->handle_count;
+  if (handle->flags.write) --handle->file->writer_count;
+  scope_.spawn(retire(handle->file));
+}
+
+/// Brings home what a closed file still has, then forgets it.
+Task<void> Filesystem::retire(File file) {
+  while (file->writer_count == 0 && file->has_queued()) {
+    auto changed = file->changed.next();
+    (void)co_await changed;
+  }
+  if (file->writer_count == 0 && !file->is_gone) (void)co_await settle(file, UINT64_MAX, true);
+  if (file->handle_count == 0 && !file->has_queued() && find(file->inode) == file) files_.erase(file->inode);
+}
+
+Task<Result<void>> Filesystem::allocate(HandleId id, AllocateMode mode, std::uint64_t offset, std::uint64_t length) {
+  MENDFS_CO_TRY_VOID(check_writable());
+  MENDFS_CO_TRY(const std::shared_ptr<Handle> handle, handle_of(id));
+  const File file = handle->file;
+  if (length == 0) co_return Error{ErrorCode::InvalidArgument, "nothing to allocate"};
+  if (offset > kFileSizeMax || length > kFileSizeMax - offset)
+    co_return Error{ErrorCode::FileTooBig, "beyond the largest file"};
+  if (mode == AllocateMode::KeepSize) co_return Result<void>{};
+  const std::uint64_t end = offset + length;
+  if (mode != AllocateMode::Extend && offset < file->size()) {
+    MENDFS_CO_TRY_VOID(co_await ensure_mark(file));
+    const Ticket ticket = writer_->write_hole(file, offset, std::min(end, file->size()) - offset);
+    co_await writer_->until_delivered(file, ticket);
+    if (handle->failure) co_return *std::exchange(handle->failure, std::nullopt);
+  }
+  const bool extends = mode == AllocateMode::Extend || mode == AllocateMode::ZeroRange;
+  if (!extends || end <= file->size()) co_return Result<void>{};
+  protocol::SetAttributesRequest grow;
+  grow.inode = file->inode;
+  grow.size = end;
+  const Result<Attributes> grown = co_await set_attributes(std::move(grow));
+  if (!grown) co_return grown.error();
+  co_return Result<void>{};
+}
+
+}  // namespace mendfs::client

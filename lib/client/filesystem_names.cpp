@@ -1,0 +1,181 @@
+// Names, attributes and directories: passed to the metaserver, with what this mount knows better put in.
+#include <algorithm>
+#include <utility>
+
+#include "client/filesystem_parts.h"
+
+namespace mendfs::client {
+
+using namespace protocol;
+
+Result<void> Filesystem::check_writable() const {
+  if (options_.read_only) return Error{ErrorCode::ReadOnly, "mounted read-only"};
+  return {};
+}
+
+/// Waits until the log entry survives a power cut; UINT64_MAX: all there are now.
+Task<Result<void>> Filesystem::make_durable(std::uint64_t index) {
+  if (index <= meta_.durable()) co_return Result<void>{};
+  SyncMetaRequest request;
+  request.index = index == UINT64_MAX ? 0 : index;
+  auto answer = co_await meta_.call(std::move(request));
+  if (!answer) co_return answer.error();
+  co_return Result<void>{};
+}
+
+Task<Result<Attributes>> Filesystem::lookup(InodeNumber parent, std::string name) {
+  LookupRequest request;
+  request.parent = parent;
+  request.name = name;
+  auto answer = co_await meta_.call(std::move(request), parent);
+  if (!answer) co_return answer.error();
+  note_name(answer->reply.inode, std::move(name));
+  co_return seen(answer->reply);
+}
+
+Task<Result<Attributes>> Filesystem::get_attributes(InodeNumber inode) {
+  GetAttributesRequest request;
+  request.inode = inode;
+  auto answer = co_await meta_.call(std::move(request), inode);
+  if (!answer) co_return answer.error();
+  co_return seen(answer->reply);
+}
+
+Task<Result<Attributes>> Filesystem::set_attributes(SetAttributesRequest request) {
+  MENDFS_CO_TRY_VOID(check_writable());
+  if (request.size && *request.size > kFileSizeMax) co_return Error{ErrorCode::FileTooBig, "beyond the largest file"};
+  Task<Result<Attributes>> work = do_set_attributes(std::move(request));
+  co_return co_await detached(std::move(work));
+}
+
+Task<Result<Attributes>> Filesystem::do_set_attributes(SetAttributesRequest request) {
+  const File file = find(request.inode);
+  if (file != nullptr) {
+    Task<Result<Attributes>> work = set_attributes_of(file, std::move(request));
+    co_return co_await std::move(work);
+  }
+  const InodeNumber inode = request.inode;
+  auto answer = co_await meta_.call(std::move(request), inode);
+  if (!answer) co_return answer.error();
+  co_return seen(answer->reply);
+}
+
+Task<Result<Attributes>> Filesystem::set_attributes_of(File file, SetAttributesRequest request) {
+  const Turn::Guard turn = co_await file->turn.take();
+  const std::optional<std::uint64_t> size = request.size;
+  const bool sets_mtime = request.mtime.has_value();
+  const bool sets_atime = request.atime.has_value();
+  if (size && *size < file->size() && file->attributes.size < file->size()) {
+    // The metaserver must know what there is to cut, or the bytes beyond would come back when the file grows.
+    file->acked_end = file->size();
+    MENDFS_CO_TRY_VOID(co_await settle_once(file.get(), UINT64_MAX, false));
+  }
+  const std::uint64_t cut_before = file->attributes.cuts.number();
+  auto answer = co_await meta_.call(std::move(request), file->inode);
+  if (!answer) co_return answer.error();
+  file->adopt(answer->reply);
+  file->meta_index = std::max(file->meta_index, answer->index);
+  if (size && file->attributes.cuts.number() != cut_before) file->note_own_cut(*size);
+  if (sets_mtime) file->mtime.reset();
+  if (sets_atime) file->atime.reset();
+  co_return file->view();
+}
+
+Task<Result<Attributes>> Filesystem::make(MakeRequest request) {
+  MENDFS_CO_TRY_VOID(check_writable());
+  request.open_for_write = false;
+  std::string name = request.name;
+  auto answer = co_await meta_.call(std::move(request));
+  if (!answer) co_return answer.error();
+  note_name(answer->reply.inode, std::move(name));
+  if (options_.dirsync) MENDFS_CO_TRY_VOID(co_await make_durable(answer->index));
+  co_return answer->reply;
+}
+
+template <class Request>
+Task<Result<void>> Filesystem::change_directory(Request request) {
+  MENDFS_CO_TRY_VOID(check_writable());
+  auto answer = co_await meta_.call(std::move(request));
+  if (!answer) co_return answer.error();
+  if (options_.dirsync) MENDFS_CO_TRY_VOID(co_await make_durable(answer->index));
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Filesystem::remove(RemoveRequest request) { return change_directory(std::move(request)); }
+
+Task<Result<Attributes>> Filesystem::link(LinkRequest request) {
+  MENDFS_CO_TRY_VOID(check_writable());
+  auto answer = co_await meta_.call(std::move(request));
+  if (!answer) co_return answer.error();
+  if (options_.dirsync) MENDFS_CO_TRY_VOID(co_await make_durable(answer->index));
+  co_return seen(answer->reply);
+}
+
+Task<Result<void>> Filesystem::rename(RenameRequest request) { return change_directory(std::move(request)); }
+
+Task<Result<std::string>> Filesystem::read_link(InodeNumber inode) {
+  ReadLinkRequest request;
+  request.inode = inode;
+  auto answer = co_await meta_.call(std::move(request), inode);
+  if (!answer) co_return answer.error();
+  co_return std::move(answer->reply.target);
+}
+
+Task<Result<ReadDirectoryReply>> Filesystem::read_directory(InodeNumber inode, std::uint64_t cookie,
+                                                            std::uint32_t count_max) {
+  ReadDirectoryRequest request;
+  request.inode = inode;
+  request.cookie = cookie;
+  request.count_max = std::min(count_max, kDirectoryPageMax);
+  auto answer = co_await meta_.call(std::move(request), inode);
+  if (!answer) co_return answer.error();
+  for (Dentry& entry : answer->reply.entries) entry.attributes = seen(entry.attributes);
+  co_return std::move(answer->reply);
+}
+
+Task<Result<std::string>> Filesystem::get_xattr(InodeNumber inode, std::string name) {
+  GetXattrRequest request;
+  request.inode = inode;
+  request.name = std::move(name);
+  auto answer = co_await meta_.call(std::move(request), inode);
+  if (!answer) co_return answer.error();
+  co_return std::move(answer->reply.value);
+}
+
+Task<Result<std::vector<std::string>>> Filesystem::list_xattrs(InodeNumber inode) {
+  ListXattrRequest request;
+  request.inode = inode;
+  auto answer = co_await meta_.call(std::move(request), inode);
+  if (!answer) co_return answer.error();
+  co_return std::move(answer->reply.names);
+}
+
+Task<Result<void>> Filesystem::set_xattr(SetXattrRequest request) {
+  MENDFS_CO_TRY_VOID(check_writable());
+  const InodeNumber inode = request.inode;
+  auto answer = co_await meta_.call(std::move(request), inode);
+  if (!answer) co_return answer.error();
+  if (const File file = find(inode)) file->meta_index = std::max(file->meta_index, answer->index);
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Filesystem::remove_xattr(InodeNumber inode, std::string name) {
+  MENDFS_CO_TRY_VOID(check_writable());
+  RemoveXattrRequest request;
+  request.inode = inode;
+  request.name = std::move(name);
+  auto answer = co_await meta_.call(std::move(request), inode);
+  if (!answer) co_return answer.error();
+  if (const File file = find(inode)) file->meta_index = std::max(file->meta_index, answer->index);
+  co_return Result<void>{};
+}
+
+Task<Result<StatFsReply>> Filesystem::statfs() {
+  auto answer = co_await meta_.call(StatFsRequest{});
+  if (!answer) co_return answer.error();
+  co_return answer->reply;
+}
+
+Task<Result<void>> Filesystem::sync_directory(InodeNumber) { return make_durable(UINT64_MAX); }
+
+}  // namespace mendfs::client
