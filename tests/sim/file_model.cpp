@@ -1,0 +1,104 @@
+#include "tests/sim/file_model.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace mendfs::sim {
+
+FileModel::History& FileModel::history_of(std::uint64_t cell) {
+  const auto [place, fresh] = cells_.try_emplace(cell);
+  if (fresh) place->second.push_back({0, std::string(cell_size_, '\0')});
+  return place->second;
+}
+
+void FileModel::write(std::uint64_t offset, std::string_view bytes) {
+  ++last_;
+  sizes_[last_] = std::max(size(), offset + bytes.size());
+  while (!bytes.empty()) {
+    const std::uint64_t cell = offset / cell_size_;
+    const std::size_t begin = offset % cell_size_;
+    const std::size_t count = std::min(bytes.size(), cell_size_ - begin);
+    History& history = history_of(cell);
+    std::string value = history.back().bytes;
+    value.replace(begin, count, bytes.substr(0, count));
+    history.push_back({last_, std::move(value)});
+    bytes.remove_prefix(count);
+    offset += count;
+  }
+}
+
+void FileModel::truncate(std::uint64_t size) {
+  ++last_;
+  sizes_[last_] = size;
+  for (auto& [cell, history] : cells_) {
+    const std::uint64_t begin = cell * cell_size_;
+    if (begin + cell_size_ <= size) continue;
+    std::string value = history.back().bytes;
+    const std::size_t keep = size > begin ? static_cast<std::size_t>(size - begin) : 0;
+    std::fill(value.begin() + static_cast<std::ptrdiff_t>(keep), value.end(), '\0');
+    history.push_back({last_, std::move(value)});
+  }
+}
+
+void FileModel::settle(Mark mark) { settled_ = std::max(settled_, mark); }
+
+void FileModel::make_durable(Mark mark) {
+  durable_ = std::max(durable_, mark);
+  settle(mark);
+  forget(durable_);
+}
+
+void FileModel::forget(Mark up_to) {
+  for (auto& [cell, history] : cells_)
+    while (history.size() > 1 && history[1].mark <= up_to) history.pop_front();
+  while (sizes_.size() > 1 && std::next(sizes_.begin())->first <= up_to) sizes_.erase(sizes_.begin());
+}
+
+std::pair<std::uint64_t, std::uint64_t> FileModel::size_bounds(Mark seen) const {
+  auto size = std::prev(sizes_.upper_bound(seen));
+  std::uint64_t least = size->second;
+  std::uint64_t most = size->second;
+  for (; size != sizes_.end(); ++size) {
+    least = std::min(least, size->second);
+    most = std::max(most, size->second);
+  }
+  return {least, most};
+}
+
+bool FileModel::may_be(std::uint64_t cell, std::size_t begin, std::string_view bytes, Mark seen) const {
+  const auto found = cells_.find(cell);
+  if (found == cells_.end()) return bytes.find_first_not_of('\0') == std::string_view::npos;
+  const History& history = found->second;
+  for (std::size_t i = 0; i < history.size(); ++i) {
+    // The last value at or before what was seen, and every later one.
+    if (i + 1 < history.size() && history[i + 1].mark <= seen) continue;
+    if (std::string_view(history[i].bytes).substr(begin, bytes.size()) == bytes) return true;
+  }
+  return false;
+}
+
+std::optional<std::string> FileModel::check(std::uint64_t offset, std::uint64_t asked, std::string_view bytes,
+                                            Mark seen) const {
+  const auto [least, most] = size_bounds(seen);
+  const std::uint64_t end = offset + bytes.size();
+  if (bytes.size() > asked) return fmt::format("{} bytes for {}", bytes.size(), asked);
+  if (!bytes.empty() && end > most) return fmt::format("bytes up to {} of a file of at most {}", end, most);
+  if (bytes.size() < asked && end < least)
+    return fmt::format("an end at {} in a file of at least {} bytes", end, least);
+  while (!bytes.empty()) {
+    const std::uint64_t cell = offset / cell_size_;
+    const std::size_t begin = offset % cell_size_;
+    const std::size_t count = std::min(bytes.size(), cell_size_ - begin);
+    if (!may_be(cell, begin, bytes.substr(0, count), seen)) {
+      const bool zeros = bytes.substr(0, count).find_first_not_of('\0') == std::string_view::npos;
+      return fmt::format("block {}: {} that no write since change {} (of {}; durable {}, settled {}) has left there",
+                         offset / 512, zeros ? "zeros" : "bytes", seen, last_, durable_, settled_);
+    }
+    bytes.remove_prefix(count);
+    offset += count;
+  }
+  return std::nullopt;
+}
+
+}  // namespace mendfs::sim

@@ -1,0 +1,73 @@
+// What a file may be found to contain: the oracle of acknowledged bytes. Pure.
+//
+// Every change has a number, and each cell of the file (a block, or a part of one that has a single writer) keeps its
+// values in that order. What a reader may see follows from what was acknowledged:
+//
+//   ops      1      2      3      4      5        value of the cell after each
+//                   ^durable      ^settled        fsync / close succeeded for all up to here
+//
+//   the writer itself    5               exactly what it wrote
+//   another mount        3, 4 or 5       later ones are in doubt
+//   after lost power     2, 3, 4 or 5    what was never fsync'd may be gone, but no cell is ever torn or invented
+//
+// Requires of the workload: one writer for each cell, and no write to part of a cell while its value is in doubt.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace mendfs::sim {
+
+class FileModel {
+ public:
+  using Mark = std::uint64_t;
+
+  explicit FileModel(std::uint32_t cell_size) : cell_size_(cell_size) {}
+
+  /// The write was given to the filesystem; whether it was applied is known only from a later settle().
+  void write(std::uint64_t offset, std::string_view bytes);
+  void truncate(std::uint64_t size);
+
+  /// All changes so far.
+  Mark mark() const { return last_; }
+  /// Changes up to `mark` are on all copies: a flush or close that began after them has succeeded.
+  void settle(Mark mark);
+  /// Changes up to `mark` survive a power cut: an fsync that began after them has succeeded.
+  void make_durable(Mark mark);
+  /// More than one machine lost power: what is not durable may be gone.
+  void lose_power() { settled_ = durable_; }
+
+  Mark settled() const { return settled_; }
+  /// As the writer sees it.
+  std::uint64_t size() const { return sizes_.rbegin()->second; }
+
+  /// Whether a reader who knows that changes up to `seen` have happened may get `bytes` when asking for `asked` of
+  /// them; otherwise a sentence.
+  std::optional<std::string> check(std::uint64_t offset, std::uint64_t asked, std::string_view bytes, Mark seen) const;
+
+ private:
+  struct Value {
+    Mark mark;
+    std::string bytes;
+  };
+  using History = std::deque<Value>;
+
+  History& history_of(std::uint64_t cell);
+  void forget(Mark up_to);
+  bool may_be(std::uint64_t cell, std::size_t begin, std::string_view bytes, Mark seen) const;
+  /// The least and the greatest size that may be seen.
+  std::pair<std::uint64_t, std::uint64_t> size_bounds(Mark seen) const;
+
+  std::uint32_t cell_size_;
+  Mark last_ = 0;
+  Mark settled_ = 0;
+  Mark durable_ = 0;
+  std::map<std::uint64_t, History> cells_;  // absent: never written, zeros
+  std::map<Mark, std::uint64_t> sizes_{{0, 0}};
+};
+
+}  // namespace mendfs::sim

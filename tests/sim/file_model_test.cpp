@@ -1,0 +1,50 @@
+#include "tests/sim/file_model.h"
+
+#include <catch2/catch.hpp>
+
+namespace mendfs::sim {
+namespace {
+
+bool allows(const FileModel& model, std::string_view bytes, FileModel::Mark seen) {
+  return !model.check(0, 100, bytes, seen).has_value();
+}
+
+}  // namespace
+
+TEST_CASE("the oracle allows what may be in doubt and nothing else", "[oracle]") {
+  FileModel model(4);
+  model.write(0, "aaaa");
+  model.settle(model.mark());
+  model.make_durable(model.mark());
+  model.write(0, "bbbb");
+  model.settle(model.mark());
+  model.write(0, "cccc");
+
+  CHECK(allows(model, "cccc", model.mark()));
+  CHECK_FALSE(allows(model, "bbbb", model.mark()));
+  CHECK(allows(model, "bbbb", model.settled()));
+  CHECK_FALSE(allows(model, "aaaa", model.settled()));
+  CHECK_FALSE(allows(model, "bbcc", model.settled()));
+  CHECK_FALSE(allows(model, std::string_view("\0\0\0\0", 4), model.settled()));
+  model.lose_power();
+  CHECK(allows(model, "aaaa", model.settled()));
+  CHECK_FALSE(allows(model, std::string_view("\0\0\0\0", 4), model.settled()));
+}
+
+TEST_CASE("the oracle knows sizes, holes and cuts", "[oracle]") {
+  FileModel model(4);
+  model.write(6, "xy");
+  const std::string expected("\0\0\0\0\0\0xy", 8);
+  CHECK(allows(model, expected, model.mark()));
+  CHECK_FALSE(allows(model, expected.substr(0, 6), model.mark()));
+  CHECK_FALSE(allows(model, expected + "z", model.mark()));
+  CHECK(allows(model, "", 0));
+  model.truncate(7);
+  CHECK(allows(model, expected.substr(0, 7), model.mark()));
+  CHECK_FALSE(allows(model, expected, model.mark()));
+  model.truncate(8);
+  CHECK(allows(model, std::string("\0\0\0\0\0\0x\0", 8), model.mark()));
+  CHECK_FALSE(allows(model, expected, model.mark()));
+}
+
+}  // namespace mendfs::sim
