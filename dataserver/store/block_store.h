@@ -212,8 +212,9 @@ class BlockStore {
   /// Empties and removes what mostly dead segments there are now.
   Task<Result<void>> compact();
 
-  /// Really damages the stored bytes of a block, for `corrupt` and tests. NotFound when it has none here.
-  Task<Result<Damage>> damage(InodeNumber inode, BlockRun block, DamageMode mode);
+  /// Really damages the stored bytes of a block, for `corrupt` and tests. NotFound when it has none here. The same
+  /// `seed` chooses the same byte and value.
+  Task<Result<Damage>> damage(InodeNumber inode, BlockRun block, DamageMode mode, std::uint64_t seed);
 
  private:
   class Impl;
