@@ -124,13 +124,29 @@ Task<bool> RingKeeper::heed(Slot slot, const protocol::HeartbeatRequest& request
 }
 
 void RingKeeper::compare_with_told(Slot slot, const protocol::HeartbeatReply& reply) {
-  if (core_.read_only || reply.durable_index <= core_.names.applied_index()) return;
+  if (core_.read_only || old_metadata_accepted_ || reply.durable_index <= core_.names.applied_index()) return;
   core_.read_only = fmt::format(
       "metadata older than data: dataserver {} was told of change {}, this metaserver knows {}; its directory is an "
       "old backup. "
       "Restore a newer one, or go on with what there is: ring.accept_old_metadata",
       slot, reply.durable_index, core_.names.applied_index());
   core_.env.log.error("{}", *core_.read_only);
+}
+
+Task<Result<void>> RingKeeper::accept_old_metadata() {
+  if (!core_.read_only) co_return Error{ErrorCode::InvalidArgument, "this metadata is not older than the data"};
+  InodeNumber inode_high = 0;
+  for (Slot slot = 0; slot < watch_->slot_count(); ++slot) {
+    if (const auto& last = watch_->view(slot).last) inode_high = std::max(inode_high, last->inode_high);
+  }
+  core_.epoch = std::max(core_.epoch, inode_high >> kEpochShift) + 1;
+  core_.submitter.set_epoch(core_.epoch);
+  const Result<Outcome> outcome = co_await core_.submitter.submit_durable(StartEpoch{});
+  MENDFS_CO_TRY_VOID(refusal_of(outcome));
+  old_metadata_accepted_ = true;
+  core_.read_only.reset();
+  core_.env.log.warn("old metadata is accepted: changes since the backup are lost epoch={}", core_.epoch);
+  co_return Result<void>();
 }
 
 Task<void> RingKeeper::find_lost_ranges() {
@@ -154,7 +170,8 @@ Task<Result<void>> RingKeeper::declare_lost(std::vector<Slot> ranges) {
       co_return Error{ErrorCode::Refused,
                       fmt::format("range {} is not lost: a holder is complete, still looking, or down", range)};
   }
-  const Result<Outcome> outcome = co_await core_.submitter.submit_durable(DeclareLost{.ranges = ranges});
+  Command::Body body = DeclareLost{.ranges = ranges};
+  const Result<Outcome> outcome = co_await core_.submitter.submit_durable(std::move(body));
   MENDFS_CO_TRY_VOID(refusal_of(outcome));
   for (const Slot range : ranges)
     core_.env.log.error("a range is declared lost: blocks that none of its holders has read as errors range={}", range);
@@ -197,7 +214,8 @@ Task<Result<void>> RingKeeper::ensure_ring(FirstMount mount) {
     if (!creating_) {
       // On its own, so that it goes on when this caller gives up; another caller waits for the same.
       creating_ = true;
-      scope_.spawn(run_creation({named, mount.root_uid, mount.root_gid}));
+      FirstMount first{.addresses = named, .root_uid = mount.root_uid, .root_gid = mount.root_gid};
+      scope_.spawn(run_creation(std::move(first)));
     }
     while (creating_) (void)co_await changed_.next();
     if (!creation_.ok()) co_return creation_;
@@ -223,7 +241,8 @@ Task<Result<void>> RingKeeper::create(FirstMount mount) {
     command.slots.push_back({.address = candidate.address, .generation = candidate.identity->generation});
   core_.env.log.info("a new filesystem is made cluster={} dataservers={}", to_string(command.cluster),
                      command.slots.size());
-  const Result<Outcome> outcome = co_await core_.submitter.submit_durable(std::move(command));
+  Command::Body body = std::move(command);
+  const Result<Outcome> outcome = co_await core_.submitter.submit_durable(std::move(body));
   MENDFS_CO_TRY_VOID(refusal_of(outcome));
   MENDFS_CO_TRY_VOID(begin_calling());
   co_await until_adopted(core_.now() + timing::kHeartbeatTimeout);

@@ -38,6 +38,8 @@ class RingKeeper {
   /// A dataserver says that it is there: it is called at once. NotFound: it is none of ours.
   Result<void> announced(const std::string& address);
   Task<Result<void>> declare_lost(std::vector<Slot> ranges);
+  /// The metadata is an old backup, and its owner wants to go on with it: new inodes get numbers that no file had.
+  Task<Result<void>> accept_old_metadata();
   bool fence_enforced(std::uint64_t number) const { return !watch_ || watch_->fence_enforced(number, core_.now()); }
   /// Something new is to be told: all are called at once.
   void call_all_now() { poke_.notify_all(); }
@@ -62,6 +64,7 @@ class RingKeeper {
   std::unique_ptr<RingWatch> watch_;
   bool creating_ = false;
   Result<void> creation_;  // how the last attempt ended
+  bool old_metadata_accepted_ = false;
   Signal poke_;
   Signal changed_;
   Scope scope_;  // last: its coroutines use all of the above

@@ -24,8 +24,8 @@ Result<void> SessionKeeper::start() {
 }
 
 Task<Result<void>> SessionKeeper::open(SessionId session, std::string client_name) {
-  const Result<Outcome> outcome =
-      co_await core_.submitter.submit_durable(OpenSession{.session = session, .client_name = std::move(client_name)});
+  Command::Body body = OpenSession{.session = session, .client_name = std::move(client_name)};
+  const Result<Outcome> outcome = co_await core_.submitter.submit_durable(std::move(body));
   MENDFS_CO_TRY_VOID(refusal_of(outcome));
   leases_.open(session, core_.now());
   co_return Result<void>();
@@ -94,7 +94,8 @@ Task<void> SessionKeeper::recover_sizes() {
   std::vector<Task<Result<std::vector<std::uint64_t>>>> questions;
   for (Slot slot = 0; slot < ring_.watch()->slot_count(); ++slot) questions.push_back(ask_extents(slot, files));
   std::vector<std::uint64_t> sizes(files.size(), 0);
-  for (const Result<std::vector<std::uint64_t>>& answer : co_await all_of(core_.env.loop, std::move(questions))) {
+  const std::vector<Result<std::vector<std::uint64_t>>> answers = co_await all_of(core_.env.loop, std::move(questions));
+  for (const Result<std::vector<std::uint64_t>>& answer : answers) {
     if (!answer.ok()) co_return;  // until then the known sizes count
     for (std::size_t i = 0; i < sizes.size(); ++i) sizes[i] = std::max(sizes[i], (*answer)[i]);
   }
