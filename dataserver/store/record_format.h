@@ -20,13 +20,17 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/buffer.h"
 #include "base/error.h"
 #include "block/run.h"
 #include "block/types.h"
+#include "protocol/data.h"
+#include "protocol/fields.h"
 
 namespace mendfs::store {
 
@@ -43,6 +47,8 @@ constexpr std::uint32_t kRecordMagic = 0x6365524d;  // "MRec"
 constexpr std::uint8_t kRecordFormat = 1;
 constexpr std::size_t kPrefixSize = 48;
 constexpr std::size_t kRecordAlignment = 8;
+/// Of a packed RunHeader.
+constexpr std::size_t kRunMetaSize = 105;
 constexpr std::uint32_t kMetaSizeMax = 1u << 20;
 /// Of one run: far above any message, far below a segment's 4 GiB.
 constexpr std::uint64_t kRunDataSizeMax = 16u << 20;
@@ -58,9 +64,11 @@ enum class RecordType : std::uint8_t {
 
 struct BeginMeta {
   Generation generation;
+  Position previous_end = 0;  // where the segment before it ended: one cut short is seen. 0: unknown
   template <class V>
   void fields(V& v) {
     v("generation", generation);
+    v("previous_end", previous_end);
   }
 };
 
@@ -104,15 +112,27 @@ struct RecordPrefix {
 };
 
 /// Prefix and meta of a record, ready to be written before its digests and data.
-std::string encode_head(RecordType type, Position position, const std::string& meta, const std::vector<Digest>& digests,
+std::string encode_head(RecordType type, Position position, std::string_view meta, std::span<const Digest> digests,
                         std::uint32_t data_size);
+/// A whole record without digests and data, padded.
+std::string encode_small(RecordType type, Position position, std::string_view meta);
 
 /// The first kPrefixSize bytes: nothing when they cannot begin a record at `position`. Its checksum is not yet checked.
 std::optional<RecordPrefix> decode_prefix(ByteView bytes, Position position);
 /// Whether the checksum fits prefix and meta. Requires: head.size() == prefix.head_size().
 bool head_is_intact(const RecordPrefix& prefix, ByteView head);
+/// The meta of an intact head; Corruption when it is not a packed Meta.
+template <class Meta>
+Result<Meta> decode_meta(const RecordPrefix& prefix, ByteView head) {
+  auto meta = unpack<Meta>(text_of(head.subspan(kPrefixSize, prefix.meta_size)));
+  if (!meta) return Error{ErrorCode::Corruption, "a record with an impossible meta"};
+  return meta;
+}
 /// A run record's header; Corruption when it cannot be one or is inconsistent with its prefix.
 Result<RunHeader> decode_run(const RecordPrefix& prefix, ByteView head);
+
+/// Whether the digests are those the head was written with. The data they guard needs no checksum of its own.
+bool digests_are_intact(const RecordPrefix& prefix, std::span<const Digest> digests);
 
 /// Where things are within the record of a run, from its header's shape alone.
 struct RunPlaces {

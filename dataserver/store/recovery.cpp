@@ -1,0 +1,377 @@
+#include "dataserver/store/recovery.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+
+#include "dataserver/store/index_keys.h"
+#include "dataserver/store/run_lister.h"
+#include "protocol/fields.h"
+
+namespace mendfs::store {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kIndexName = "index";
+constexpr std::size_t kSeenWritesMax = 1'000'000;
+constexpr auto kProgressEvery = 5s;
+
+/// The first number not used by anything that lies before `position`.
+SegmentNumber number_after(Position position) { return segment_of(position) + (offset_of(position) > 0 ? 1 : 0); }
+
+}  // namespace
+
+Task<Result<Recovery>> StoreRecovery::run() {
+  progress_logged_ = parts_.env.loop.now();
+  MENDFS_CO_TRY_VOID(co_await open_superblock());
+  MENDFS_CO_TRY_VOID(co_await find_segments());
+  MENDFS_CO_TRY_VOID(open_index());
+  MENDFS_CO_TRY_VOID(co_await survey());
+  if (const std::string_view why = why_index_is_unusable(); !why.empty()) {
+    MENDFS_CO_TRY_VOID(reset_index(why));
+    MENDFS_CO_TRY_VOID(co_await survey());
+  }
+  MENDFS_CO_TRY_VOID(adopt_summaries());
+  MENDFS_CO_TRY_VOID(co_await replay());
+  MENDFS_CO_TRY_VOID(co_await judge_gaps());
+  MENDFS_CO_TRY_VOID(co_await finish());
+  co_return std::move(recovery_);
+}
+
+Uuid StoreRecovery::random_id() {
+  const std::uint64_t high = parts_.env.random.next();
+  return {high, parts_.env.random.next()};
+}
+
+Task<Result<void>> StoreRecovery::open_superblock() {
+  Result<Superblock> loaded = load_superblock(parts_.env.disk);
+  if (loaded) {
+    parts_.superblock = std::move(*loaded);
+    recovery_.rebooted = parts_.superblock.boot_id != parts_.env.disk.boot_id();
+    co_return Result<void>{};
+  }
+  const std::string& name = parts_.options.name;
+  if (loaded.code() == ErrorCode::Corruption) {
+    co_return Error{ErrorCode::Corruption,
+                    fmt::format("{}: {}; move the directory away and start again: an empty one is filled from the "
+                                "neighbours",
+                                name, loaded.error().message)};
+  }
+  if (loaded.code() != ErrorCode::NotFound) co_return loaded.error();
+  const Result<std::vector<DirectoryEntry>> segments = parts_.env.disk.list(kSegmentDirectory);
+  if (segments && !segments->empty()) {
+    co_return Error{ErrorCode::Corruption,
+                    fmt::format("{} has segments but no superblock; move the directory away and start again: an empty "
+                                "one is filled from the neighbours",
+                                name)};
+  }
+  recovery_.new_store = true;
+  parts_.superblock.generation = random_id();
+  parts_.superblock.boot = random_id();
+  parts_.superblock.boot_id = parts_.env.disk.boot_id();
+  co_return co_await parts_.save_superblock();
+}
+
+Task<Result<void>> StoreRecovery::find_segments() {
+  MENDFS_CO_TRY_VOID(parts_.env.disk.make_directory(kSegmentDirectory));
+  MENDFS_CO_TRY_VOID(co_await parts_.env.disk.sync_directory(""));
+  MENDFS_CO_TRY(const std::vector<DirectoryEntry> entries, parts_.env.disk.list(kSegmentDirectory));
+  for (const DirectoryEntry& entry : entries)
+    if (const auto number = parse_segment_name(entry.name)) sizes_[*number] = entry.size;
+  co_return Result<void>{};
+}
+
+Result<void> StoreRecovery::open_index() {
+  Result<std::unique_ptr<Kv>> opened = parts_.env.kv.open(kIndexName);
+  if (!opened && opened.code() != ErrorCode::Corruption) return opened.error();
+  if (!opened) return reset_index(opened.error().message);
+  parts_.kv = std::move(*opened);
+  if (index_is_damaged_ || parts_.superblock.index_damaged) return reset_index("it was found damaged before");
+  if (Result<void> read = read_checkpoint(); !read) return reset_index(read.error().message);
+  return {};
+}
+
+Result<void> StoreRecovery::reset_index(std::string_view why) {
+  if (!sizes_.empty())
+    parts_.env.log.warn("building the index of {} anew from {} segments: {}", parts_.options.name, sizes_.size(), why);
+  parts_.index.reset();
+  parts_.cuts.reset();
+  parts_.kv.reset();
+  MENDFS_TRY_VOID(parts_.env.kv.destroy(kIndexName));
+  MENDFS_TRY(parts_.kv, parts_.env.kv.open(kIndexName));
+  recovery_.index_rebuilt = true;
+  recovery_.blob.clear();
+  known_.clear();
+  gaps_.clear();
+  replay_from_ = 0;
+  parts_.index_end = 0;
+  return {};
+}
+
+Result<void> StoreRecovery::read_checkpoint() {
+  MENDFS_TRY(const std::optional<std::string> end, parts_.kv->get(keys::kEnd));
+  MENDFS_TRY(const std::optional<std::string> saved, parts_.kv->get(keys::kCheckpoint));
+  if (end) {
+    MENDFS_TRY(parts_.index_end, unpack<Position>(*end));
+  }
+  if (!saved) return {};
+  MENDFS_TRY(Checkpoint checkpoint, unpack<Checkpoint>(*saved));
+  if (checkpoint.generation != parts_.superblock.generation)
+    return Error{ErrorCode::Corruption, "it belongs to another store"};
+  bool sound = true;
+  MENDFS_TRY_VOID(
+      parts_.kv->scan(std::string(1, keys::kSegment), keys::end_of(keys::kSegment), [&](auto key, auto value) {
+        const auto number = keys::number_of<SegmentNumber>(key);
+        Result<SegmentSummary> summary = unpack<SegmentSummary>(value);
+        sound = number && summary;
+        if (sound) known_.emplace(*number, std::move(*summary));
+        return sound;
+      }));
+  if (!sound) return Error{ErrorCode::Corruption, "it has an impossible entry"};
+  replay_from_ = checkpoint.position;
+  durable_ = checkpoint.position;
+  recovery_.blob = std::move(checkpoint.blob);
+  for (const Watermark& watermark : checkpoint.watermarks) parts_.watermarks[watermark.range] = watermark.version;
+  return {};
+}
+
+std::string_view StoreRecovery::why_index_is_unusable() const {
+  if (recovery_.index_rebuilt) return {};
+  if (recovery_.rebooted && parts_.index_end > durable_) return "it is ahead of what was durable";
+  if (recovery_.records_lost) return "segments are missing or cut short";
+  return {};
+}
+
+Result<void> StoreRecovery::adopt_summaries() {
+  for (auto segment = sizes_.begin(); segment != sizes_.end();) {
+    const auto [number, size] = *segment;
+    const auto known = known_.find(number);
+    if (known != known_.end()) {
+      parts_.segments[number] = known->second;
+      parts_.segments[number].size = size;
+    } else if (number < segment_of(replay_from_)) {
+      // Emptied before, and the kill came before its removal.
+      MENDFS_TRY_VOID(parts_.env.disk.remove(segment_file_name(number)));
+      segment = sizes_.erase(segment);
+      continue;
+    } else {
+      parts_.segments[number].size = size;
+    }
+    ++segment;
+  }
+  parts_.index = std::make_unique<RunIndex>(*parts_.kv, parts_.options.cached_runs_max);
+  parts_.cuts = std::make_unique<CutTable>(*parts_.kv, parts_.options.cached_runs_max);
+  return {};
+}
+
+Task<Result<void>> StoreRecovery::survey() {
+  for (const auto& [number, summary] : known_) {
+    const auto file = sizes_.find(number);
+    if (file != sizes_.end() && file->second >= summary.size) continue;
+    parts_.env.log.error("segment {} of {} is {}", number, parts_.options.name,
+                         file == sizes_.end() ? "missing" : "cut short");
+    recovery_.records_lost = true;
+  }
+  for (auto segment = sizes_.lower_bound(segment_of(replay_from_)); segment != sizes_.end(); ++segment)
+    MENDFS_CO_TRY_VOID(co_await survey_segment(segment->first));
+  // A segment that ends exactly before a record shows nothing; what is known to have been durable does.
+  const SegmentNumber last = segment_of(durable_);
+  const auto file = sizes_.find(last);
+  const std::uint64_t size = file == sizes_.end() ? 0 : file->second;
+  if (size < offset_of(durable_)) gaps_.push_back({position_of(last, static_cast<std::uint32_t>(size)), 0});
+  co_return Result<void>{};
+}
+
+std::uint32_t StoreRecovery::first_offset(SegmentNumber number) const {
+  return number == segment_of(replay_from_) ? offset_of(replay_from_) : 0;
+}
+
+Result<std::shared_ptr<File>> StoreRecovery::open_segment(SegmentNumber number) {
+  MENDFS_TRY(std::unique_ptr<File> file, parts_.env.disk.open(segment_file_name(number), OpenMode::Existing));
+  return std::shared_ptr<File>(std::move(file));
+}
+
+Task<Result<void>> StoreRecovery::survey_segment(SegmentNumber number) {
+  MENDFS_CO_TRY(std::shared_ptr<File> file, open_segment(number));
+  SegmentReader reader(file, number, sizes_[number]);
+  for (std::uint64_t offset = first_offset(number);;) {
+    MENDFS_CO_TRY(const std::optional<FoundRecord> record, co_await reader.at(offset));
+    if (!record) co_return Result<void>{};
+    offset += record->size;
+    log_progress("surveyed", number);
+    if (!record->intact) {
+      gaps_.push_back({record->position, record->size});
+      continue;
+    }
+    last_intact_ = record->position;
+    if (record->prefix.type == RecordType::Begin) MENDFS_CO_TRY_VOID(note_begin(*record));
+    if (record->prefix.type != RecordType::Sync) continue;
+    MENDFS_CO_TRY(const SyncMeta sync, decode_meta<SyncMeta>(record->prefix, record->head));
+    durable_ = std::max(durable_, sync.durable);
+    for (const Watermark& watermark : sync.watermarks) {
+      Version& known = parts_.watermarks[watermark.range];
+      known = std::max(known, watermark.version);
+    }
+  }
+}
+
+Result<void> StoreRecovery::note_begin(const FoundRecord& record) {
+  MENDFS_TRY(const BeginMeta begin, decode_meta<BeginMeta>(record.prefix, record.head));
+  const SegmentNumber number = segment_of(record.position);
+  if (begin.generation != parts_.superblock.generation) {
+    return Error{ErrorCode::Corruption,
+                 fmt::format("{} of {} belongs to another store", segment_file_name(number), parts_.options.name)};
+  }
+  const SegmentNumber previous = segment_of(begin.previous_end);
+  if (begin.previous_end <= replay_from_) return {};
+  const auto file = sizes_.find(previous);
+  if (file == sizes_.end()) {
+    // Of an index built anew nobody knows which segments compaction had removed.
+    if (replay_from_ > 0) gaps_.push_back({position_of(previous, 0), 0});
+  } else if (file->second < offset_of(begin.previous_end)) {
+    gaps_.push_back({position_of(previous, static_cast<std::uint32_t>(file->second)), 0});
+  }
+  return {};
+}
+
+Task<Result<void>> StoreRecovery::replay() {
+  for (auto segment = sizes_.lower_bound(segment_of(replay_from_)); segment != sizes_.end(); ++segment)
+    MENDFS_CO_TRY_VOID(co_await replay_segment(segment->first));
+  co_return Result<void>{};
+}
+
+Task<Result<void>> StoreRecovery::replay_segment(SegmentNumber number) {
+  MENDFS_CO_TRY(std::shared_ptr<File> file, open_segment(number));
+  SegmentReader reader(file, number, sizes_[number]);
+  for (std::uint64_t offset = first_offset(number);;) {
+    MENDFS_CO_TRY(std::optional<FoundRecord> record, co_await reader.at(offset));
+    if (!record) co_return Result<void>{};
+    offset += record->size;
+    log_progress("replayed", number);
+    if (!record->intact) continue;
+    if (record->prefix.type == RecordType::Cuts) MENDFS_CO_TRY_VOID(replay_cuts(*record));
+    if (record->prefix.type == RecordType::Run) MENDFS_CO_TRY_VOID(co_await replay_run(&reader, std::move(*record)));
+  }
+}
+
+Task<Result<void>> StoreRecovery::replay_run(SegmentReader* reader, FoundRecord record) {
+  const Result<RunHeader> header = decode_run(record.prefix, record.head);
+  if (!header) {
+    gaps_.push_back({record.position, record.size});
+    co_return Result<void>{};
+  }
+  if (is_torn(record.position)) {
+    MENDFS_CO_TRY(const bool intact, co_await reader->data_is_intact(record, header->layout.block_size));
+    if (!intact) {
+      gaps_.push_back({record.position, record.size});
+      co_return Result<void>{};
+    }
+  }
+  ++recovery_.replayed_runs;
+  const StoredRun run = stored_run(*header, record.position);
+  if (header->writer.sequence != 0) {
+    std::vector<SeenWrite>& writes = recovery_.writes;
+    if (writes.size() == kSeenWritesMax) writes.erase(writes.begin(), writes.begin() + kSeenWritesMax / 2);
+    writes.push_back({header->writer, run.range, run.version});
+  }
+  MENDFS_CO_TRY(const std::vector<StoredRun> already, live_parts(parts_, *header, record.position));
+  if (already.empty()) co_return parts_.index_run(*header, record.position);
+  // The index came back from after its last flush; only the counts are older.
+  SegmentSummary& summary = parts_.segments[segment_of(record.position)];
+  summary.note_written(run.range, run.version);
+  for (const StoredRun& part : already) summary.note_live(part);
+  co_return Result<void>{};
+}
+
+Result<void> StoreRecovery::replay_cuts(const FoundRecord& record) {
+  MENDFS_TRY(const protocol::CutRecord stored, decode_meta<protocol::CutRecord>(record.prefix, record.head));
+  MENDFS_TRY(const CutEntry* const found, parts_.checked(parts_.cuts->get(stored.inode)));
+  parts_.segments[segment_of(record.position)].has_cuts = true;
+  CutEntry entry = *found;
+  const bool longer = entry.cuts.merge(stored.cuts);
+  const bool deletion = stored.deleted && !entry.deleted;
+  entry.deleted = entry.deleted || stored.deleted;
+  const bool says_all = entry.cuts == stored.cuts && entry.deleted == stored.deleted;
+  if (says_all) entry.place = std::max(entry.place, record.position);
+  if (!longer && !deletion && entry.place == found->place) return {};
+  return parts_.checked(parts_.cuts->put(stored.inode, std::move(entry), parts_.note_index_end(record.position)));
+}
+
+/// Whether bytes there that do not fit may be those of a write that was never finished.
+bool StoreRecovery::is_torn(Position position) const {
+  return position >= durable_ && (recovery_.rebooted || position >= last_intact_);
+}
+
+Task<Result<void>> StoreRecovery::judge_gaps() {
+  for (const Gap& gap : gaps_) {
+    if (is_torn(gap.position)) {
+      recovery_.discarded_bytes += gap.size;
+      continue;
+    }
+    parts_.env.log.error("{} of {} is damaged at byte {}: {} bytes are no records",
+                         segment_file_name(segment_of(gap.position)), parts_.options.name, offset_of(gap.position),
+                         gap.size);
+    recovery_.records_lost = true;
+  }
+  if (recovery_.records_lost) {
+    for (RangeState& range : parts_.superblock.ranges) range.complete = false;
+    parts_.superblock.complete_at_birth = false;
+    MENDFS_CO_TRY_VOID(co_await parts_.save_superblock());
+  }
+  // From the back, so that a gap behind another one is still behind the end when that one is cut off.
+  std::sort(gaps_.begin(), gaps_.end(), [](const Gap& a, const Gap& b) { return a.position > b.position; });
+  for (const Gap& gap : gaps_) MENDFS_CO_TRY_VOID(close_gap(gap));
+  co_return Result<void>{};
+}
+
+Result<void> StoreRecovery::close_gap(const Gap& gap) {
+  const SegmentNumber number = segment_of(gap.position);
+  const auto size = sizes_.find(number);
+  if (gap.size == 0 || size == sizes_.end()) return {};
+  MENDFS_TRY(const std::shared_ptr<File> file, open_segment(number));
+  const std::uint32_t offset = offset_of(gap.position);
+  if (offset + gap.size >= size->second) {
+    size->second = offset;
+    parts_.segments[number].size = offset;
+    return file->truncate(offset);
+  }
+  const std::string head =
+      encode_head(RecordType::Void, gap.position, {}, {}, static_cast<std::uint32_t>(gap.size - kPrefixSize));
+  const std::array<ByteView, 1> pieces{bytes_of(head)};
+  return file->write(offset, pieces);
+}
+
+/// What was found may be answered for from now on, so it is made durable; writing goes on in a new segment.
+Task<Result<void>> StoreRecovery::finish() {
+  Position end = 0;
+  for (const auto& [number, size] : sizes_) {
+    end = position_of(number, static_cast<std::uint32_t>(size));
+    if (number < segment_of(replay_from_)) continue;
+    MENDFS_CO_TRY(const std::shared_ptr<File> file, open_segment(number));
+    MENDFS_CO_TRY_VOID(co_await file->sync());
+  }
+  MENDFS_CO_TRY_VOID(co_await parts_.env.disk.sync_directory(kSegmentDirectory));
+  const SegmentNumber next = std::max({SegmentNumber{1}, number_after(end), number_after(durable_),
+                                       number_after(replay_from_), number_after(parts_.index_end)});
+  parts_.log.start(parts_.superblock.generation, next, end);
+  parts_.flushed = replay_from_;
+  if (recovery_.rebooted) {
+    parts_.superblock.boot_id = parts_.env.disk.boot_id();
+    parts_.superblock.boot = random_id();
+  }
+  if (!recovery_.rebooted && !recovery_.index_rebuilt) co_return Result<void>{};
+  parts_.superblock.index_damaged = false;
+  co_return co_await parts_.save_superblock();
+}
+
+void StoreRecovery::log_progress(std::string_view what, SegmentNumber number) {
+  const Time now = parts_.env.loop.now();
+  if (now < progress_logged_ + kProgressEvery) return;
+  progress_logged_ = now;
+  parts_.env.log.info("opening {}: {} segment {} of {}", parts_.options.name, what, number,
+                      sizes_.empty() ? 0 : sizes_.rbegin()->first);
+}
+
+}  // namespace mendfs::store

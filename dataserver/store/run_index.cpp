@@ -1,0 +1,167 @@
+#include "dataserver/store/run_index.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "dataserver/store/index_keys.h"
+#include "protocol/fields.h"
+
+namespace mendfs::store {
+namespace {
+
+/// Runs read beyond those asked for: a sequential reader asks the store once for so many.
+constexpr std::size_t kReadAhead = 64;
+/// A window is halved above this.
+constexpr std::size_t kWindowRunsMax = 4096;
+constexpr Unit kNoEnd = UINT64_MAX;
+
+Result<StoredRun> parse(std::string_view key, std::string_view value) {
+  const auto parsed = keys::parse_run(key);
+  Result<StoredRun> run = unpack<StoredRun>(value);
+  if (!parsed || !run || run->count == 0 || run->step == 0 || run->block_bits > 31)
+    return Error{ErrorCode::Corruption, "the index has an impossible entry"};
+  run->first = parsed->unit;
+  return run;
+}
+
+/// The first run that ends after `begin`: where a walk over those that overlap starts.
+auto first_after(std::map<Unit, StoredRun>& runs, Unit begin) {
+  auto place = runs.upper_bound(begin);
+  if (place != runs.begin() && std::prev(place)->second.end() > begin) --place;
+  return place;
+}
+
+}  // namespace
+
+Result<std::vector<StoredRun>> RunIndex::overlapping(const ClassKey& key, Unit begin, Unit end) {
+  MENDFS_TRY(Window * window, window_over(key, begin, end));
+  std::vector<StoredRun> found;
+  for (auto place = first_after(window->runs, begin); place != window->runs.end() && place->first < end; ++place)
+    found.push_back(place->second);
+  return found;
+}
+
+Result<RunChange> RunIndex::insert(const ClassKey& key, const StoredRun& run, Position log_end) {
+  MENDFS_TRY(const std::vector<StoredRun> overlapped, overlapping(key, run.first, run.end()));
+  RunChange change = lay_over(overlapped, run);
+  MENDFS_TRY_VOID(apply(key, change, log_end));
+  return change;
+}
+
+Result<void> RunIndex::replace(const ClassKey& key, const StoredRun& old, std::span<const StoredRun> parts,
+                               Position log_end) {
+  MENDFS_TRY(Window* const window, window_over(key, old.first, old.end()));
+  (void)window;  // it is there now, and apply() keeps it up to date
+  RunChange change;
+  change.removed.push_back(old);
+  change.added.assign(parts.begin(), parts.end());
+  return apply(key, change, log_end);
+}
+
+Result<std::optional<StoredRun>> RunIndex::last_before(const ClassKey& key, Unit end) {
+  if (end == 0) return std::optional<StoredRun>{};
+  MENDFS_TRY(const auto entry, kv_.floor(keys::run(key, end - 1), keys::run(key, 0)));
+  if (!entry) return std::optional<StoredRun>{};
+  MENDFS_TRY(StoredRun run, parse(entry->first, entry->second));
+  return std::optional<StoredRun>{run};
+}
+
+Result<void> RunIndex::apply(const ClassKey& key, const RunChange& change, Position log_end) {
+  KvBatch batch;
+  for (const StoredRun& run : change.removed) {
+    const auto same = std::lower_bound(change.added.begin(), change.added.end(), run.first,
+                                       [](const StoredRun& added, Unit first) { return added.first < first; });
+    if (same == change.added.end() || same->first != run.first) batch.remove(keys::run(key, run.first));
+  }
+  for (const StoredRun& run : change.added) batch.put(keys::run(key, run.first), pack(run));
+  batch.put(std::string(keys::kEnd), pack(log_end));
+  MENDFS_TRY_VOID(kv_.apply(batch));
+
+  const auto found = windows_.find(key);
+  if (found == windows_.end()) return {};
+  Window& window = found->second;
+  cached_runs_ -= window.runs.size();
+  for (const StoredRun& run : change.removed) window.runs.erase(run.first);
+  for (const StoredRun& run : change.added) window.runs.insert_or_assign(run.first, run);
+  cached_runs_ += window.runs.size();
+  if (window.runs.size() > kWindowRunsMax && !change.added.empty()) shrink(window, change.added.back().first);
+  evict();
+  return {};
+}
+
+Result<RunIndex::Window*> RunIndex::window_over(const ClassKey& key, Unit begin, Unit end) {
+  auto found = windows_.find(key);
+  if (found != windows_.end() && found->second.begin <= begin && end <= found->second.end) {
+    used_.splice(used_.begin(), used_, found->second.used);
+    return &found->second;
+  }
+  MENDFS_TRY(Window fresh, load(key, begin, end));
+  if (found == windows_.end()) {
+    used_.push_front(key);
+    fresh.used = used_.begin();
+    found = windows_.emplace(key, std::move(fresh)).first;
+  } else {
+    cached_runs_ -= found->second.runs.size();
+    used_.splice(used_.begin(), used_, found->second.used);
+    fresh.used = used_.begin();
+    found->second = std::move(fresh);
+  }
+  cached_runs_ += found->second.runs.size();
+  evict();
+  return &found->second;
+}
+
+Result<RunIndex::Window> RunIndex::load(const ClassKey& key, Unit begin, Unit end) {
+  Window window;
+  MENDFS_TRY(const std::optional<StoredRun> before, last_before(key, begin));
+  if (before) {
+    window.begin = before->first;
+    window.runs.emplace(before->first, *before);
+  }
+  window.end = kNoEnd;
+  std::size_t ahead = 0;
+  Result<void> parsed;
+  Result<void> scanned =
+      kv_.scan(keys::run(key, begin), keys::run_class({key.inode, key.residue + 1}), [&](auto entry_key, auto value) {
+        Result<StoredRun> run = parse(entry_key, value);
+        if (!run) {
+          parsed = run.error();
+          return false;
+        }
+        if (run->first >= end && ++ahead > kReadAhead) {
+          window.end = run->first;
+          return false;
+        }
+        window.runs.emplace(run->first, *run);
+        return true;
+      });
+  if (!scanned) return scanned.error();
+  if (!parsed) return parsed.error();
+  return window;
+}
+
+/// Lets go of the half that is away from `near`.
+void RunIndex::shrink(Window& window, Unit near) {
+  const auto middle = std::next(window.runs.begin(), static_cast<std::ptrdiff_t>(window.runs.size() / 2));
+  cached_runs_ -= window.runs.size();
+  if (near >= middle->first) {
+    window.begin = std::max(window.begin, middle->first);
+    window.runs.erase(window.runs.begin(), middle);
+  } else {
+    window.end = std::min(window.end, middle->first);
+    window.runs.erase(middle, window.runs.end());
+  }
+  cached_runs_ += window.runs.size();
+}
+
+/// Never the most recently used: its caller looks at it.
+void RunIndex::evict() {
+  while (cached_runs_ > cached_runs_max_ && used_.size() > 1) {
+    const auto oldest = windows_.find(used_.back());
+    cached_runs_ -= oldest->second.runs.size();
+    windows_.erase(oldest);
+    used_.pop_back();
+  }
+}
+
+}  // namespace mendfs::store

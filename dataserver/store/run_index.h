@@ -1,0 +1,65 @@
+// Which record holds which blocks: the current runs of every file, in the key-value store, with those of the files in
+// use in memory. A sequential write finds that it is the last of its class without asking the store, and an overwrite
+// near the last one too.
+//
+// Of each class in use it keeps a window [begin, end) of units of which every run is in memory. Windows are bounded,
+// and so is their number: the least recently used go. Loop thread only; references stay valid until the next call.
+#pragma once
+
+#include <cstddef>
+#include <list>
+#include <map>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.h"
+#include "dataserver/store/stored_run.h"
+#include "env/kv.h"
+
+namespace mendfs::store {
+
+class RunIndex {
+ public:
+  RunIndex(Kv& kv, std::size_t cached_runs_max) : kv_(kv), cached_runs_max_(cached_runs_max) {}
+
+  /// The current runs with a unit in [begin, end), whole, in order.
+  Result<std::vector<StoredRun>> overlapping(const ClassKey& key, Unit begin, Unit end);
+  /// Lays `run` over what is there; the index has then seen the log up to `log_end`.
+  Result<RunChange> insert(const ClassKey& key, const StoredRun& run, Position log_end);
+  /// Puts `parts` in the place of `old`. Requires: `old` is current, the parts lie within it.
+  Result<void> replace(const ClassKey& key, const StoredRun& old, std::span<const StoredRun> parts, Position log_end);
+  /// The last run of the class that begins before `end`, if any.
+  Result<std::optional<StoredRun>> last_before(const ClassKey& key, Unit end);
+
+  std::size_t cached_runs() const { return cached_runs_; }
+
+ private:
+  struct KeyHash {
+    std::size_t operator()(const ClassKey& key) const {
+      return (key.inode ^ std::uint64_t{key.residue} << 48) * 0x9e3779b97f4a7c15ULL >> 7;
+    }
+  };
+  using Runs = std::map<Unit, StoredRun>;
+  struct Window {
+    Unit begin = 0;
+    Unit end = 0;
+    Runs runs;  // every one with a unit in [begin, end), and perhaps neighbours
+    std::list<ClassKey>::iterator used;
+  };
+
+  Result<Window*> window_over(const ClassKey& key, Unit begin, Unit end);
+  Result<Window> load(const ClassKey& key, Unit begin, Unit end);
+  Result<void> apply(const ClassKey& key, const RunChange& change, Position log_end);
+  void shrink(Window& window, Unit near);
+  void evict();
+
+  Kv& kv_;
+  std::size_t cached_runs_max_;
+  std::size_t cached_runs_ = 0;
+  std::unordered_map<ClassKey, Window, KeyHash> windows_;
+  std::list<ClassKey> used_;  // most recently used first
+};
+
+}  // namespace mendfs::store
