@@ -10,6 +10,9 @@
 namespace mendfs::dataserver {
 namespace {
 
+/// Of sessions that ended long ago only the newest are remembered: their clients have given up.
+constexpr std::size_t kFencedMax = 4096;
+
 Error refused(std::string message) { return {ErrorCode::Refused, std::move(message)}; }
 
 Result<void> check_version(std::uint32_t version) {
@@ -24,8 +27,9 @@ bool is_kept_for_other(const std::optional<Reservation>& reservation, const Clus
 
 Error kept_for_other(const Reservation& reservation, Time now) {
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(reservation.until - now).count();
-  return refused(fmt::format("another metaserver is making its ring with this dataserver (cluster {}): try again in {} s",
-                             to_string(reservation.cluster), seconds));
+  return refused(
+      fmt::format("another metaserver is making its ring with this dataserver (cluster {}): try again in {} s",
+                  to_string(reservation.cluster), seconds));
 }
 
 Error belongs_to_other(const store::Superblock& superblock) {
@@ -36,8 +40,8 @@ Error belongs_to_other(const store::Superblock& superblock) {
 
 Result<void> check_shape(const OwnLine& line, const protocol::HeartbeatRequest& request) {
   if (request.slot == line.index && request.addresses.size() == line.slot_count) return {};
-  return refused(fmt::format("this dataserver was started as {} of {}, the metaserver takes it for {} of {}", line.index,
-                             line.slot_count, request.slot, request.addresses.size()));
+  return refused(fmt::format("this dataserver was started as {} of {}, the metaserver takes it for {} of {}",
+                             line.index, line.slot_count, request.slot, request.addresses.size()));
 }
 
 void adopt(store::Superblock& superblock, const protocol::HeartbeatRequest& request) {
@@ -79,6 +83,8 @@ bool apply_fences(store::Superblock& superblock, const protocol::HeartbeatReques
     superblock.fenced.push_back(fence.session);
     effects.fenced.push_back(fence.session);
   }
+  if (superblock.fenced.size() > kFencedMax)
+    superblock.fenced.erase(superblock.fenced.begin(), superblock.fenced.end() - kFencedMax);
   return !effects.fenced.empty();
 }
 
@@ -112,8 +118,9 @@ protocol::NodeIdentity identity_of(const store::Superblock& superblock, const Ow
 Result<void> check_store(const store::Superblock& superblock, const OwnLine& line, const std::string& directory) {
   if (!superblock.adopted) return {};
   if (superblock.slot == line.index && superblock.slot_count == line.slot_count) return {};
-  return refused(fmt::format("{} is of dataserver {} of {}, not of {} of {}: start it as that one, or choose another --dir",
-                             directory, superblock.slot, superblock.slot_count, line.index, line.slot_count));
+  return refused(
+      fmt::format("{} is of dataserver {} of {}, not of {} of {}: start it as that one, or choose another --dir",
+                  directory, superblock.slot, superblock.slot_count, line.index, line.slot_count));
 }
 
 Result<void> check_reserve(const store::Superblock& superblock, const std::optional<Reservation>& reservation,

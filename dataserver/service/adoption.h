@@ -57,8 +57,8 @@ struct HeartbeatEffects {
 HeartbeatEffects apply_heartbeat(store::Superblock& superblock, const protocol::HeartbeatRequest& request,
                                  const Uuid& start_id);
 
-/// Until when the heartbeat lets this start take writes; nothing when it does not. The time runs from this process's own
-/// clock as it was when it gave the reply that the metaserver has, so a call that was long under way grants less.
+/// Until when the heartbeat lets this start take writes; nothing when it does not. The time runs from this process's
+/// own clock as it was when it gave the reply that the metaserver has, so a call that was long under way grants less.
 std::optional<Time> write_grant(const protocol::HeartbeatRequest& request, const Uuid& start_id, Time now);
 
 }  // namespace mendfs::dataserver

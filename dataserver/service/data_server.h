@@ -37,8 +37,8 @@ class DataServer {
   DataServer(const DataServer&) = delete;
   DataServer& operator=(const DataServer&) = delete;
 
-  /// Listens (Busy: the port is taken), recovers the store, and begins to serve. /health answers 503 meanwhile. Refused:
-  /// the directory belongs to another slot.
+  /// Listens (Busy: the port is taken), recovers the store, and begins to serve. /health answers 503 meanwhile.
+  /// Refused: the directory belongs to another slot.
   Task<Result<void>> start();
   Address address() const;
   /// Waits until it cannot go on (the disk failed, the store is damaged): why.

@@ -24,6 +24,8 @@ constexpr auto kWriteGrant = 10s;              // a dataserver takes writes this
 constexpr auto kFenceWait = 11s;               // after the last grant sent, when a dataserver cannot be reached
 constexpr auto kLostRangeWait = 5s;            // a range without a source for this long may be declared lost by itself
 constexpr auto kRingCreationMax = 9s;          // within kMountTimeout, so that the sentence still arrives
+constexpr auto kMetaserverSilentMax = 5s;      // a dataserver not called for this long says so in its log
+constexpr auto kToldSaveEvery = 10s;           // how far the metadata has come, when nothing else is to be saved
 constexpr auto kReserveTimeout = 30s;          // a blank dataserver keeps itself for one metaserver
 
 // Block protocol.
@@ -41,6 +43,7 @@ constexpr auto kReadHedgeAfter = 1s;           // a reader turns to the other co
 constexpr auto kDataSyncEvery = 5s;            // un-fsynced data is on the device after this
 constexpr auto kPeerCallTimeout = 5s;          // one fetch, list or handshake of another dataserver
 constexpr auto kForwardTimeout = 30s;          // one forward, which may wait for a slow disk; then it is sent again
+constexpr auto kForwardAgainAfter = 100ms;      // a forward or handshake that a connected holder refused
 constexpr auto kReadyWait = 1s;                // a write waits this long for a handshake or a grant before it is refused
 constexpr auto kBlockedAfter = 1s;             // a write waiting longer for another holder counts as blocked
 constexpr std::size_t kForwardBytesMax = 256u << 20;  // parked for one holder; beyond it writes are refused
