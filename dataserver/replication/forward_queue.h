@@ -55,7 +55,7 @@ class ForwardQueue {
 
  private:
   std::map<InodeNumber, std::deque<Entry>> files_;
-  std::deque<InodeNumber> turn_;        // files that have something to send and nothing in flight, in order
+  std::deque<InodeNumber> turn_;  // files that have something to send and nothing in flight, in order
   std::set<InodeNumber> in_flight_;
   std::uint64_t next_number_ = 1;
   std::size_t count_ = 0;

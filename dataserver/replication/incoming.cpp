@@ -7,7 +7,8 @@
 
 namespace mendfs::replication {
 
-Result<std::vector<Run>> take_runs(const Node& node, Slot range, std::vector<RunSummary> summaries, const Buffer& data) {
+Result<std::vector<Run>> take_runs(const Node& node, Slot range, std::vector<RunSummary> summaries,
+                                   const Buffer& data) {
   const std::optional<std::uint32_t> copy = node.copy_of(range);
   if (!copy) return Error{ErrorCode::Refused, "runs of a range that this server does not hold"};
   std::vector<Run> runs;

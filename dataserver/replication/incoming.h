@@ -10,8 +10,9 @@
 
 namespace mendfs::replication {
 
-/// Takes `data` apart run by run. Malformed: an impossible header or another amount of data. Corruption: bytes that do not
-/// fit their digests. Refused: of another ring, or of a range other than `range`. The runs are given this server's copy number.
+/// Takes `data` apart run by run. Malformed: an impossible header or another amount of data. Corruption: bytes that do
+/// not fit their digests. Refused: of another ring, or of a range other than `range`. The runs are given this server's
+/// copy number.
 Result<std::vector<Run>> take_runs(const Node& node, Slot range, std::vector<RunSummary> summaries, const Buffer& data);
 
 /// Blocks [begin, end) of a run, as a run.

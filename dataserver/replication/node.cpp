@@ -7,6 +7,13 @@
 #include "block/run.h"
 
 namespace mendfs::replication {
+namespace {
+
+constexpr Duration kSpaceAskEvery = std::chrono::milliseconds(100);
+// Of what clients may use: room for what primaries have on its way at that moment.
+constexpr std::uint64_t kFullBelow = 8u << 20;
+
+}  // namespace
 
 void Node::join_ring() {
   if (joined_) return;
@@ -19,8 +26,8 @@ void Node::join_ring() {
       env.log.error("cannot read the address of a dataserver slot={} address=\"{}\"", peer, addresses[peer]);
       continue;
     }
-    channels_[peer] = std::make_unique<protocol::Channel>(env.loop, env.network, *address,
-                                                          [this, peer] { return make_hello(peer); });
+    channels_[peer] =
+        std::make_unique<protocol::Channel>(env.loop, env.network, *address, [this, peer] { return make_hello(peer); });
   }
 }
 
@@ -86,8 +93,8 @@ Result<void> Node::check_file(const protocol::FileRef& file) const {
   if (Result<void> layout = check_layout(file.layout); !layout)
     return Error{ErrorCode::Malformed, layout.error().message};
   if (file.layout.ring != store.superblock().ring || file.layout.slot_count != slot_count())
-    return Error{ErrorCode::Refused, fmt::format("the file is on ring {}, this dataserver on ring {}",
-                                                 file.layout.ring, store.superblock().ring)};
+    return Error{ErrorCode::Refused, fmt::format("the file is on ring {}, this dataserver on ring {}", file.layout.ring,
+                                                 store.superblock().ring)};
   if (file.layout.copy_count != copy_count())
     return Error{ErrorCode::Malformed, fmt::format("{} copies are not supported", file.layout.copy_count)};
   return {};
@@ -106,8 +113,33 @@ Result<Slot> Node::check_blocks(const protocol::FileRef& file, const BlockRun& b
   return range;
 }
 
-protocol::HolderPosition Node::position_here(store::Position position) const {
-  return {slot(), store.boot(), store.generation(), position};
+Result<void> Node::admit_cuts(const protocol::FileRef& file) {
+  CutList theirs;
+  theirs.merge(file.cuts);
+  if (theirs != file.cuts) return Error{ErrorCode::Malformed, "a list of cuts that is out of order"};
+  MENDFS_TRY(const store::FileCuts known, store.cuts(file.inode));
+  if (known.deleted) return Error{ErrorCode::StaleHandle, "the file is deleted"};
+  if (known.cuts.number() > theirs.number())
+    return Error{ErrorCode::Stale, "the file has been cut since: fetch its inode anew"};
+  CutList merged = known.cuts;
+  if (!merged.merge(theirs)) return {};
+  Result<store::Position> recorded = store.add_cuts(file.inode, merged, false);
+  if (recorded) return {};
+  note_store_error(recorded.error());
+  return recorded.error();
+}
+
+bool Node::is_full() {
+  const Time now = env.loop.now();
+  if (full_asked_ != Time::min() && now - full_asked_ < kSpaceAskEvery) return full_;
+  full_asked_ = now;
+  Result<store::StoreSpace> space = store.space();
+  full_ = space.ok() && space->free_bytes < kFullBelow;
+  return full_;
+}
+
+protocol::HolderPosition Node::position_here(store::Position position) {
+  return {slot(), store.boot(), store.generation(), position, is_full()};
 }
 
 void Node::note_store_error(const Error& error) {

@@ -67,8 +67,13 @@ class Node {
   Result<void> check_file(const protocol::FileRef& file) const;
   /// The blocks are all of one range, which this server holds, and lie within a file.
   Result<Slot> check_blocks(const protocol::FileRef& file, const BlockRun& blocks) const;
+  /// Records cuts that the request knows and this server does not. Stale when it is the other way round, StaleHandle
+  /// when the file is deleted. At once, so nothing changes between it and what follows.
+  Result<void> admit_cuts(const protocol::FileRef& file);
+  /// Little but the store's reserve is left. Looked up now and then.
+  bool is_full();
   /// This server's place in its log, for fsync.
-  protocol::HolderPosition position_here(store::Position position) const;
+  protocol::HolderPosition position_here(store::Position position);
 
   /// The store has failed: tells main, once. Passes ordinary refusals by.
   void note_store_error(const Error& error);
@@ -79,6 +84,8 @@ class Node {
   std::function<void(Error)> stop_;
   bool joined_ = false;
   bool stopped_ = false;
+  bool full_ = false;
+  Time full_asked_ = Time::min();
   std::map<Slot, bool> no_source_;
   std::map<Slot, std::unique_ptr<protocol::Channel>> channels_;
 };

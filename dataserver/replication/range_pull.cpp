@@ -100,6 +100,7 @@ Result<bool> RangePull::is_lacking(const RunHeader& header) const {
 
 Task<Result<void>> RangePull::pull_batch(Batch batch) {
   protocol::FetchRequest request;
+  request.range = range_;
   for (const RunHeader& header : batch.headers) request.parts.push_back({header.inode, header.blocks});
   const Time deadline = node_.env.loop.now() + timing::kPeerCallTimeout;
   auto answer = co_await node_.channel(source_).call(std::move(request), std::vector<Buffer>(), deadline);
@@ -120,7 +121,8 @@ Task<Result<void>> RangePull::pull_batch(Batch batch) {
 
 Result<void> RangePull::mark_lost(const Batch& batch, const protocol::FetchMiss& miss) const {
   auto listed = std::find_if(batch.headers.begin(), batch.headers.end(), [&](const RunHeader& header) {
-    return header.inode == miss.part.inode && header.version == miss.version && header.blocks.contains(miss.part.blocks.first);
+    return header.inode == miss.part.inode && header.version == miss.version &&
+           header.blocks.contains(miss.part.blocks.first);
   });
   if (listed == batch.headers.end()) return {};
   std::vector<Run> lost;

@@ -18,8 +18,8 @@ namespace mendfs::replication {
 class RangePull {
  public:
   enum class Unverifiable {
-    MarkLost,    // what the source knows and cannot verify becomes lost here, unless this server has it or newer
-    KeepOlder,   // the same, but an older block here stays
+    MarkLost,   // what the source knows and cannot verify becomes lost here, unless this server has it or newer
+    KeepOlder,  // the same, but an older block here stays
   };
 
   RangePull(Node& node, Slot range, Slot source, Version above, Unverifiable unverifiable)

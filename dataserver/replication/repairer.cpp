@@ -67,6 +67,7 @@ Task<Result<RepairOutcome>> Repairer::repair_in_turn(InodeNumber inode, Slot ran
 Task<Result<void>> Repairer::repair_chunk(InodeNumber inode, Slot range, BlockRun blocks, RepairOutcome* outcome) {
   for (Slot holder : node_.other_holders(range)) {
     protocol::FetchRequest request;
+    request.range = range;
     request.parts.push_back({inode, blocks});
     const Time deadline = node_.env.loop.now() + timing::kPeerCallTimeout;
     auto answer = co_await node_.channel(holder).call(std::move(request), std::vector<Buffer>(), deadline);
@@ -74,9 +75,8 @@ Task<Result<void>> Repairer::repair_chunk(InodeNumber inode, Slot range, BlockRu
       outcome->all_answered = false;
       continue;
     }
-    const bool unknown = std::any_of(answer->reply.misses.begin(), answer->reply.misses.end(), [](const auto& miss) {
-      return miss.state == protocol::BlockState::Unknown;
-    });
+    const bool unknown = std::any_of(answer->reply.misses.begin(), answer->reply.misses.end(),
+                                     [](const auto& miss) { return miss.state == protocol::BlockState::Unknown; });
     if (!unknown) outcome->complete_answered = true;
     for (const protocol::CutRecord& record : answer->reply.cuts) {
       if (record.inode != inode) continue;
@@ -129,7 +129,8 @@ Result<std::uint64_t> Repairer::install(InodeNumber inode, Slot range, const std
     return stored.error();
   }
   node_.blocks_mended += mended;
-  if (mended > 0) node_.env.log.info("mended blocks={} inode={} first={}", mended, inode, better.front().header.blocks.first);
+  if (mended > 0)
+    node_.env.log.info("mended blocks={} inode={} first={}", mended, inode, better.front().header.blocks.first);
   return mended;
 }
 

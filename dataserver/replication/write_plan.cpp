@@ -151,9 +151,9 @@ std::vector<Run> make_runs(const WritePlan& plan, const RunHeader& header, const
       }
     }
     // A short last block that needed no merge goes into the run before it: one record instead of two.
-    const bool continues = before != nullptr && !before->partial && planned.partial &&
-                           before->kind == RunKind::Data && run.header.kind == RunKind::Data &&
-                           run.data.data() == written.data() && planned.offset == before->offset + before->size &&
+    const bool continues = before != nullptr && !before->partial && planned.partial && before->kind == RunKind::Data &&
+                           run.header.kind == RunKind::Data && run.data.data() == written.data() &&
+                           planned.offset == before->offset + before->size &&
                            before->blocks.at(before->blocks.count) == planned.blocks.first;
     if (continues) {
       Run& longer = runs.back();

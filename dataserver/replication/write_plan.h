@@ -1,5 +1,5 @@
-// What a write request makes of the blocks it is about: runs of whole blocks as they are, and single blocks of which only a
-// part is written, to be merged with the bytes that are there. Pure; any thread.
+// What a write request makes of the blocks it is about: runs of whole blocks as they are, and single blocks of which
+// only a part is written, to be merged with the bytes that are there. Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace mendfs::replication {
 struct PlannedRun {
   RunKind kind = RunKind::Data;
   BlockRun blocks;
-  bool partial = false;      // one block, of which only bytes [begin, end) are written
+  bool partial = false;  // one block, of which only bytes [begin, end) are written
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
   std::vector<Digest> digests;  // of whole blocks of data
@@ -32,12 +32,12 @@ struct WritePlan {
   std::vector<BlockRun> blocks() const;
 };
 
-/// Checks sizes, limits and that the parts are disjoint (Malformed), and every digest (Corruption: the bytes were damaged
-/// on their way). The caller has checked the layout and that the blocks are its own.
+/// Checks sizes, limits and that the parts are disjoint (Malformed), and every digest (Corruption: the bytes were
+/// damaged on their way). The caller has checked the layout and that the blocks are its own.
 Result<WritePlan> plan_write(const protocol::WriteRequest& request, Buffer data);
 
-/// What to store. `old_bytes` has, for each partial run in order, the bytes that count of the block as it is (at most B of
-/// them, none when absent or a hole). `header` gives everything but kind, blocks and last_size.
+/// What to store. `old_bytes` has, for each partial run in order, the bytes that count of the block as it is (at most B
+/// of them, none when absent or a hole). `header` gives everything but kind, blocks and last_size.
 std::vector<Run> make_runs(const WritePlan& plan, const RunHeader& header, const std::vector<Buffer>& old_bytes);
 
 }  // namespace mendfs::replication

@@ -341,9 +341,11 @@ struct FetchReply {
 struct FetchRequest {
   static constexpr MessageType kType = MessageType::Fetch;
   using Reply = FetchReply;
+  Slot range = 0;  // of all parts
   std::vector<FetchPart> parts;
   template <class V>
   void fields(V& v) {
+    v("range", range);
     v("parts", parts);
   }
 };

@@ -1,0 +1,433 @@
+#include "dataserver/replication/primary.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "protocol/timing.h"
+
+namespace mendfs::replication {
+
+using protocol::FileRef;
+using protocol::HolderPosition;
+using protocol::WriteReply;
+using protocol::WriteRequest;
+
+/// Another holder of this server's own range.
+struct Primary::Holder {
+  Holder(Primary& primary, Node& node, Slot slot)
+      : forwarder(node, slot, primary.settled_,
+                  [&primary](std::uint64_t id, const HolderPosition& position) { primary.on_delivered(id, position); }),
+        handshake(node, slot, [this, &primary] {
+          forwarder.set_open(handshake.is_current());
+          primary.may_be_ready_.notify_all();
+        }) {}
+  Forwarder forwarder;
+  Handshake handshake;
+};
+
+/// One write, from its first arrival until it is answered.
+struct Primary::Operation {
+  explicit Operation(Loop& loop) : finished(loop) {}
+  std::optional<Outcome> outcome;
+  Signal finished;
+  // Once appended:
+  WriteId id;
+  Version version;
+  std::set<Slot> waits_for;
+  Time appended_at{};
+  std::vector<HolderPosition> positions;
+  Signal* delivered = nullptr;
+  bool is_durable = false;
+};
+
+/// A place in the order queue, let go however the write ends.
+struct Primary::Turn {
+  Primary& primary;
+  OrderQueue::Ticket ticket;
+  ~Turn() {
+    primary.waiting_turns_.erase(ticket);
+    for (OrderQueue::Ticket next : primary.order_.leave(ticket)) {
+      auto waiting = primary.waiting_turns_.find(next);
+      if (waiting != primary.waiting_turns_.end()) waiting->second.set({});
+    }
+  }
+};
+
+Primary::Primary(Node& node, WriteWindow& window, Repairer& repairer)
+    : node_(node), window_(window), repairer_(repairer), may_be_ready_(node.env.loop) {}
+
+Primary::~Primary() = default;
+
+void Primary::confirm_term(std::uint64_t term) {
+  if (term_ != 0) return;
+  term_ = term;
+  settled_.begin(term);
+  for (Slot slot : node_.other_holders(node_.slot())) holders_.push_back(std::make_unique<Holder>(*this, node_, slot));
+  for (auto& holder : holders_) holder->handshake.begin(term);
+}
+
+Result<void> Primary::check_request(const WriteRequest& request) const {
+  MENDFS_TRY_VOID(node_.check_file(request.file));
+  for (const protocol::WritePart& part : request.parts) {
+    MENDFS_TRY(const Slot range, node_.check_blocks(request.file, part.blocks));
+    if (range != node_.slot())
+      return Error{ErrorCode::Refused, "a write to blocks whose primary is another dataserver"};
+  }
+  if (fenced_.contains(request.id.session)) return Error{ErrorCode::Refused, "the session has been fenced"};
+  return {};
+}
+
+Result<void> Primary::check_ready() const {
+  if (term_ == 0) return Error{ErrorCode::Unavailable, "no confirmed term yet"};
+  if (node_.env.loop.now() >= grant_until_)
+    return Error{ErrorCode::Unavailable, "the metaserver has not been heard of: no writes are taken"};
+  bool source = false;
+  for (const auto& holder : holders_) {
+    if (!holder->handshake.was_done())
+      return Error{ErrorCode::Unavailable,
+                   "waiting for the handshake with dataserver " + std::to_string(holder->forwarder.holder())};
+    source = source || holder->handshake.holder_is_complete();
+  }
+  switch (node_.completeness(node_.slot())) {
+    case Completeness::Complete:
+      return {};
+    case Completeness::Behind:
+      return Error{ErrorCode::Unavailable, "catching up with the other holders"};
+    case Completeness::NoSource:
+      return Error{ErrorCode::Unavailable, "no complete copy of this range is left"};
+    case Completeness::Incomplete:
+      break;
+  }
+  if (source) return {};
+  return Error{ErrorCode::Unavailable, "this range is being rebuilt"};
+}
+
+Task<Result<void>> Primary::until_ready() {
+  const Time deadline = node_.env.loop.now() + timing::kReadyWait;
+  for (;;) {
+    Result<void> ready = check_ready();
+    if (ready.ok()) co_return ready;
+    Future<Unit> change = may_be_ready_.next();
+    std::optional<Unit> changed = co_await change.until(deadline);
+    if (!changed) co_return check_ready();
+  }
+}
+
+Task<Primary::Outcome> Primary::write(WriteRequest request, Buffer data) {
+  MENDFS_CO_TRY_VOID(check_request(request));
+  window_.forget_below(request.id.session, request.answered_below);
+  const WriteId id = request.id;
+  const bool durable = request.durable;
+  if (auto found = operations_.find(id); found != operations_.end()) {
+    std::shared_ptr<Operation> original = found->second;
+    co_return co_await join(std::move(original), durable);
+  }
+  if (std::optional<Version> version = window_.find(id, node_.slot()))
+    co_return co_await answer_known(*version, durable);
+  MENDFS_CO_TRY_VOID(node_.admit_cuts(request.file));
+  Result<void> ready = co_await until_ready();
+  if (!ready) co_return ready.error();
+  if (request.retry) {
+    Result<void> asked = co_await ask_others(id);
+    if (!asked) co_return asked.error();
+    if (std::optional<Version> version = window_.find(id, node_.slot()))
+      co_return co_await answer_known(*version, durable);
+  }
+  // It may have arrived a second time while this one waited.
+  std::shared_ptr<Operation>& place = operations_[id];
+  std::shared_ptr<Operation> operation = place;
+  if (!operation) {
+    operation = place = std::make_shared<Operation>(node_.env.loop);
+    operation->id = id;
+    scope_.spawn(run(operation, std::move(request), std::move(data)));
+  }
+  co_return co_await join(std::move(operation), durable);
+}
+
+Task<Primary::Outcome> Primary::join(std::shared_ptr<Operation> operation, bool durable) {
+  while (!operation->outcome) {
+    Future<Unit> finished = operation->finished.next();
+    (void)co_await finished;
+  }
+  Outcome outcome = *operation->outcome;
+  if (outcome && durable && !operation->is_durable) {
+    std::vector<HolderPosition> positions = outcome->holders;
+    Result<void> synced = co_await sync_everywhere(std::move(positions));
+    if (!synced) co_return synced.error();
+  }
+  co_return outcome;
+}
+
+/// It was stored before, perhaps by the process before this one; the handshake has brought it to all holders since.
+Task<Primary::Outcome> Primary::answer_known(Version version, bool durable) {
+  Result<void> ready = co_await until_ready();
+  if (!ready) co_return ready.error();
+  WriteReply reply;
+  reply.version = version;
+  reply.holders.push_back(node_.position_here(node_.store.position()));
+  for (const auto& holder : holders_) {
+    // Where it is in their logs nobody remembers: at their end or before.
+    protocol::SyncRequest request;
+    request.position = durable ? UINT64_MAX : 0;
+    const Time deadline = node_.env.loop.now() + timing::kPeerCallTimeout;
+    auto answer =
+        co_await node_.channel(holder->forwarder.holder()).call(std::move(request), std::vector<Buffer>(), deadline);
+    if (!answer) co_return Error{ErrorCode::Unavailable, answer.error().message};
+    reply.holders.push_back(answer->reply);
+  }
+  if (durable) {
+    Result<store::Position> synced = co_await node_.store.sync();
+    if (!synced) node_.note_store_error(synced.error());
+    if (!synced) co_return synced.error();
+  }
+  co_return reply;
+}
+
+/// Whether another holder was forwarded this write by an earlier process of this slot; if so it is remembered here.
+Task<Result<void>> Primary::ask_others(WriteId id) {
+  for (const auto& holder : holders_) {
+    protocol::AskWriteRequest request;
+    request.id = id;
+    request.range = node_.slot();
+    const Time deadline = node_.env.loop.now() + timing::kPeerCallTimeout;
+    auto answer =
+        co_await node_.channel(holder->forwarder.holder()).call(std::move(request), std::vector<Buffer>(), deadline);
+    if (!answer) co_return Error{ErrorCode::Unavailable, answer.error().message};
+    if (answer->reply.known) window_.remember(id, node_.slot(), answer->reply.version);
+  }
+  co_return Result<void>();
+}
+
+Task<Result<void>> Primary::sync_everywhere(std::vector<HolderPosition> positions) {
+  std::vector<Task<Result<void>>> syncs;
+  for (const HolderPosition& holder : positions) syncs.push_back(sync_holder(holder.slot, holder.position));
+  std::vector<Result<void>> results = co_await all_of(node_.env.loop, std::move(syncs));
+  for (const Result<void>& result : results)
+    if (!result) co_return result;
+  co_return Result<void>();
+}
+
+Task<Result<void>> Primary::sync_holder(Slot slot, std::uint64_t position) {
+  if (slot == node_.slot()) {
+    if (node_.store.durable() >= position) co_return Result<void>();
+    Result<store::Position> synced = co_await node_.store.sync();
+    if (synced) co_return Result<void>();
+    node_.note_store_error(synced.error());
+    co_return synced.error();
+  }
+  protocol::SyncRequest request;
+  request.position = position;
+  const Time deadline = node_.env.loop.now() + timing::kForwardTimeout;
+  auto answer = co_await node_.channel(slot).call(std::move(request), std::vector<Buffer>(), deadline);
+  if (!answer) co_return Error{ErrorCode::Unavailable, answer.error().message};
+  co_return Result<void>();
+}
+
+Task<void> Primary::run(std::shared_ptr<Operation> operation, WriteRequest request, Buffer data) {
+  Signal delivered(node_.env.loop);
+  operation->delivered = &delivered;
+  Result<void> applied = co_await apply(operation, &request, std::move(data));
+  if (!applied) {
+    finish(operation.get(), applied.error());
+    co_return;
+  }
+  if (request.durable) {
+    // While the other holders do the same before they answer.
+    Result<void> synced = co_await sync_holder(node_.slot(), node_.store.position());
+    operation->is_durable = synced.ok();
+  }
+  while (!operation->waits_for.empty()) {
+    Future<Unit> change = delivered.next();
+    (void)co_await change;
+  }
+  settled_.reached_all(operation->version);
+  if (node_.is_complete(node_.slot())) node_.store.settled(node_.slot(), settled_.value());
+  WriteReply reply;
+  reply.version = operation->version;
+  reply.holders = operation->positions;
+  finish(operation.get(), std::move(reply));
+}
+
+void Primary::finish(Operation* operation, Outcome outcome) {
+  operation->delivered = nullptr;
+  operation->outcome = std::move(outcome);
+  operation->finished.notify_all();
+  operations_.erase(operation->id);
+}
+
+Task<Result<void>> Primary::apply(std::shared_ptr<Operation> operation, WriteRequest* request, Buffer data) {
+  Result<WritePlan> plan = plan_write(*request, std::move(data));
+  if (!plan) co_return plan.error();
+  Turn turn{*this, order_.enter(request->file.inode, plan->blocks())};
+  if (!order_.is_ready(turn.ticket)) {
+    auto [promise, future] = make_promise<Unit>(node_.env.loop);
+    waiting_turns_.emplace(turn.ticket, std::move(promise));
+    (void)co_await future;
+  }
+  co_return co_await apply_in_turn(operation.get(), request, &*plan);
+}
+
+/// Reads what partial blocks are merged with, then appends without a wait in between, as soon as what was read is still
+/// what is there.
+Task<Result<void>> Primary::apply_in_turn(Operation* operation, WriteRequest* request, WritePlan* plan) {
+  for (;;) {
+    std::vector<OldBlock> old_blocks;
+    for (const PlannedRun& run : plan->runs) {
+      if (!run.partial) continue;
+      FileRef file = request->file;
+      Result<OldBlock> old = co_await read_old(std::move(file), run.blocks);
+      if (!old) co_return old.error();
+      old_blocks.push_back(std::move(*old));
+    }
+    // From here to the append nothing waits.
+    MENDFS_CO_TRY_VOID(check_request(*request));
+    MENDFS_CO_TRY_VOID(check_ready());
+    MENDFS_CO_TRY_VOID(node_.admit_cuts(request->file));
+    bool unchanged = true;
+    std::vector<Buffer> old_bytes;
+    for (const PlannedRun& run : plan->runs) {
+      if (!run.partial) continue;
+      const OldBlock& old = old_blocks[old_bytes.size()];
+      MENDFS_CO_TRY(const bool same, is_unchanged(request->file.inode, run.blocks, old));
+      unchanged = unchanged && same;
+      old_bytes.push_back(old.bytes);
+    }
+    if (unchanged) co_return append(operation, *request, *plan, old_bytes);
+  }
+}
+
+Result<void> Primary::append(Operation* operation, const WriteRequest& request, const WritePlan& plan,
+                             const std::vector<Buffer>& old_bytes) {
+  MENDFS_TRY_VOID(check_space());
+  RunHeader header;
+  header.inode = request.file.inode;
+  header.layout = request.file.layout;
+  header.copy = 0;
+  header.cut = request.file.cuts.number();
+  header.writer = request.id;
+  header.version = settled_.give();
+  std::vector<Run> runs = make_runs(plan, header, old_bytes);
+  Result<store::Position> appended = node_.store.append(runs, store::SpaceUse::Normal);
+  if (!appended) {
+    settled_.reached_all(header.version);
+    node_.note_store_error(appended.error());
+    return appended.error();
+  }
+  window_.remember(request.id, node_.slot(), header.version);
+  operation->version = header.version;
+  operation->appended_at = node_.env.loop.now();
+  operation->positions.push_back(node_.position_here(*appended));
+  const std::uint64_t entry_id = next_entry_id_++;
+  for (const auto& holder : holders_) operation->waits_for.insert(holder->forwarder.holder());
+  if (!holders_.empty()) appended_.emplace(entry_id, operations_.at(request.id));
+  for (const auto& holder : holders_) {
+    ForwardQueue::Entry entry;
+    entry.id = entry_id;
+    entry.writer = request.id;
+    entry.answered_below = request.answered_below;
+    entry.durable = request.durable;
+    entry.cuts = request.file.cuts;
+    entry.runs = runs;
+    holder->forwarder.add(std::move(entry));
+  }
+  return {};
+}
+
+Result<void> Primary::check_space() {
+  for (const auto& holder : holders_) {
+    if (holder->forwarder.is_full()) {
+      holder->forwarder.ask_for_space();
+      return Error{ErrorCode::NoSpace,
+                   "the disk of dataserver " + std::to_string(holder->forwarder.holder()) + " is full"};
+    }
+    if (holder->forwarder.data_size() > timing::kForwardBytesMax)
+      return Error{ErrorCode::Unavailable,
+                   "too much is waiting for dataserver " + std::to_string(holder->forwarder.holder())};
+  }
+  return {};
+}
+
+void Primary::on_delivered(std::uint64_t entry_id, const HolderPosition& position) {
+  auto found = appended_.find(entry_id);
+  if (found == appended_.end()) return;
+  Operation& operation = *found->second;
+  operation.waits_for.erase(position.slot);
+  operation.positions.push_back(position);
+  if (!operation.waits_for.empty()) return;
+  if (operation.delivered != nullptr) operation.delivered->notify_all();
+  appended_.erase(found);
+}
+
+Task<Result<Primary::OldBlock>> Primary::read_old(FileRef file, BlockRun block) {
+  const Slot range = node_.slot();
+  bool others_asked = false;
+  if (!node_.is_complete(range)) {
+    // What is here may be older than what a complete holder has.
+    Result<RepairOutcome> fetched = co_await repairer_.repair(file.inode, range, block);
+    if (!fetched) co_return fetched.error();
+    if (!fetched->complete_answered)
+      co_return Error{ErrorCode::Unavailable, "being rebuilt, and no complete holder answers"};
+    others_asked = true;
+  }
+  for (;;) {
+    Result<std::vector<store::ReadPiece>> read =
+        co_await node_.store.read(file.inode, block, store::ReadWhat::VerifiedData);
+    if (!read) co_return read.error();
+    const store::ReadPiece& piece = read->front();
+    OldBlock old;
+    old.cut = piece.cut;
+    old.version = piece.version;
+    switch (piece.state) {
+      case store::BlockState::Hole:
+        co_return old;
+      case store::BlockState::Absent:
+        if (node_.is_declared_lost(range, file.inode)) co_return Error{ErrorCode::Io, "part of a block that is lost"};
+        co_return old;
+      case store::BlockState::Lost:
+        co_return Error{ErrorCode::Io, "part of a block that is lost"};
+      case store::BlockState::Data: {
+        Buffer bytes = Buffer::allocate(file.layout.block_size);
+        std::size_t size = 0;
+        for (const Buffer& part : piece.data) {
+          const std::size_t fitting = std::min(part.size(), bytes.size() - size);
+          if (fitting > 0) std::memcpy(bytes.writable().data() + size, part.data(), fitting);
+          size += fitting;
+        }
+        old.bytes = bytes.slice(0, std::min<std::size_t>(piece.last_size, size));
+        co_return old;
+      }
+      case store::BlockState::Unknown:
+      case store::BlockState::Bad:
+        break;
+    }
+    if (others_asked) co_return Error{ErrorCode::Io, "part of a block of which no good copy is left"};
+    Result<RepairOutcome> mended = co_await repairer_.repair(file.inode, range, block);
+    if (!mended) co_return mended.error();
+    if (!mended->all_answered && mended->repaired == 0)
+      co_return Error{ErrorCode::Unavailable, "the copy here is bad, and another holder does not answer"};
+    others_asked = true;
+  }
+}
+
+Result<bool> Primary::is_unchanged(InodeNumber inode, const BlockRun& block, const OldBlock& old) const {
+  MENDFS_TRY(std::vector<store::Piece> now, node_.store.find(inode, block));
+  return now.front().cut == old.cut && now.front().version == old.version;
+}
+
+Primary::Blocked Primary::blocked() const {
+  Blocked blocked;
+  const Time now = node_.env.loop.now();
+  for (const auto& [id, operation] : appended_) {
+    const Duration waited = now - operation->appended_at;
+    if (waited < timing::kBlockedAfter || operation->waits_for.empty()) continue;
+    blocked.count += 1;
+    if (waited > blocked.longest) {
+      blocked.longest = waited;
+      blocked.on = *operation->waits_for.begin();
+    }
+  }
+  return blocked;
+}
+
+}  // namespace mendfs::replication

@@ -1,0 +1,134 @@
+#include "dataserver/replication/reader.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace mendfs::replication {
+namespace {
+
+using protocol::BlockState;
+using protocol::FetchRequest;
+using protocol::ListRequest;
+using protocol::ReadRequest;
+using protocol::Served;
+
+/// Digests of so many blocks fit into a frame's header.
+constexpr std::uint64_t kReadBlocksMax = 1u << 16;
+constexpr std::uint64_t kFetchBlocksMax = 1u << 15;
+constexpr std::uint32_t kListRunsMax = 4096;
+
+}  // namespace
+
+protocol::ServedTask<ReadRequest> Reader::read(ReadRequest request) {
+  MENDFS_CO_TRY_VOID(node_.check_file(request.file));
+  std::uint64_t block_count = 0;
+  std::uint64_t data_size = 0;
+  for (const protocol::ReadPart& part : request.parts) {
+    MENDFS_CO_TRY_VOID(node_.check_blocks(request.file, part.blocks));
+    block_count += part.blocks.count;
+    if (part.mode == protocol::ReadMode::Data)
+      data_size += std::uint64_t{part.blocks.count} * request.file.layout.block_size;
+  }
+  if (block_count > kReadBlocksMax || data_size > kFrameDataSizeMax)
+    co_return Error{ErrorCode::Malformed, "a read of more than fits into one answer"};
+  MENDFS_CO_TRY_VOID(node_.admit_cuts(request.file));
+  Served<ReadRequest> answer;
+  for (std::uint32_t i = 0; i < request.parts.size(); ++i) {
+    protocol::FileRef file = request.file;
+    Result<void> done = co_await read_part(std::move(file), i, request.parts[i], &answer);
+    if (!done) co_return done.error();
+  }
+  co_return answer;
+}
+
+Task<Result<void>> Reader::read_part(protocol::FileRef file, std::uint32_t index, protocol::ReadPart part,
+                                     Served<ReadRequest>* answer) {
+  const Slot range = primary_of(part.blocks.first, file.layout);
+  const Completeness before = node_.completeness(range);
+  if (before != Completeness::Complete) {
+    protocol::ReadRun run;
+    run.part = index;
+    run.blocks = part.blocks;
+    run.state = before == Completeness::NoSource ? BlockState::Lost : BlockState::Unknown;
+    answer->reply.runs.push_back(std::move(run));
+    co_return Result<void>();
+  }
+  const bool wants_data = part.mode == protocol::ReadMode::Data;
+  Result<std::vector<store::ReadPiece>> pieces = co_await node_.store.read(
+      file.inode, part.blocks, wants_data ? store::ReadWhat::Data : store::ReadWhat::VerifiedDigests);
+  if (!pieces) {
+    node_.note_store_error(pieces.error());
+    co_return pieces.error();
+  }
+  const bool absent_is_lost = node_.is_declared_lost(range, file.inode);
+  for (store::ReadPiece& piece : *pieces) {
+    protocol::ReadRun run;
+    run.part = index;
+    run.blocks = piece.blocks;
+    run.state = piece.state == BlockState::Absent && absent_is_lost ? BlockState::Lost : piece.state;
+    run.version = piece.version;
+    run.digests = std::move(piece.digests);
+    answer->reply.runs.push_back(std::move(run));
+    if (!wants_data) continue;
+    for (Buffer& bytes : piece.data) answer->data.push_back(std::move(bytes));
+  }
+  co_return Result<void>();
+}
+
+protocol::ServedTask<FetchRequest> Reader::fetch(FetchRequest request) {
+  if (!node_.holds(request.range)) co_return Error{ErrorCode::Refused, "a range that this server does not hold"};
+  std::uint64_t block_count = 0;
+  for (const protocol::FetchPart& part : request.parts) {
+    if (part.blocks.count == 0 || part.blocks.step != node_.slot_count())
+      co_return Error{ErrorCode::Malformed, "a fetch of impossible blocks"};
+    block_count += part.blocks.count;
+  }
+  if (block_count > kFetchBlocksMax) co_return Error{ErrorCode::Malformed, "a fetch of more than fits into one answer"};
+  // Whoever becomes complete meanwhile was not when it looked.
+  const bool complete = node_.is_complete(request.range);
+  Served<FetchRequest> answer;
+  std::size_t size = 0;
+  for (const protocol::FetchPart& part : request.parts) {
+    Result<store::Fetched> fetched = co_await node_.store.fetch(part.inode, part.blocks);
+    if (!fetched) co_return fetched.error();
+    for (Run& run : fetched->runs) {
+      size += run.data.size();
+      answer.reply.runs.push_back({std::move(run.header), std::move(run.digests)});
+      if (!run.data.empty()) answer.data.push_back(std::move(run.data));
+    }
+    if (size > kFrameDataSizeMax) co_return Error{ErrorCode::Malformed, "a fetch of more than fits into one answer"};
+    for (const store::FetchMiss& miss : fetched->misses) {
+      const bool unknown = miss.state == BlockState::Absent && !complete;
+      answer.reply.misses.push_back(
+          {{part.inode, miss.blocks}, unknown ? BlockState::Unknown : miss.state, miss.version});
+    }
+    Result<store::FileCuts> cuts = node_.store.cuts(part.inode);
+    if (!cuts) co_return cuts.error();
+    const bool is_new = answer.reply.cuts.empty() || answer.reply.cuts.back().inode != part.inode;
+    if (is_new && (cuts->deleted || cuts->cuts.number() > 0))
+      answer.reply.cuts.push_back({part.inode, std::move(cuts->cuts), cuts->deleted});
+  }
+  co_return answer;
+}
+
+protocol::ServedTask<ListRequest> Reader::list(ListRequest request) {
+  if (!node_.holds(request.range)) co_return Error{ErrorCode::Refused, "a range that this server does not hold"};
+  const std::uint32_t run_count = std::clamp<std::uint32_t>(request.run_count_max, 1, kListRunsMax);
+  Result<store::Listed> listed = co_await node_.store.list(request.range, request.above, request.cursor, run_count);
+  if (!listed) co_return listed.error();
+  Served<ListRequest> answer;
+  protocol::ListReply& reply = answer.reply;
+  reply.runs = std::move(listed->runs);
+  for (RunSummary& run : reply.runs) run.digests.clear();
+  reply.cuts = std::move(listed->cuts);
+  reply.cursor = listed->cursor;
+  reply.end = listed->end;
+  const Completeness completeness = node_.completeness(request.range);
+  reply.complete = completeness == Completeness::Complete && !listed->damaged;
+  reply.rebuilding = completeness == Completeness::Incomplete || completeness == Completeness::NoSource;
+  reply.generation = node_.store.generation();
+  reply.blocks_total = node_.store.block_count(request.range);
+  co_return answer;
+}
+
+}  // namespace mendfs::replication

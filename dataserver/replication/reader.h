@@ -1,0 +1,25 @@
+// Reader: answers what others want to see of this server's copies. It waits for the local disk only. Loop thread only.
+#pragma once
+
+#include "dataserver/replication/node.h"
+#include "protocol/data.h"
+#include "protocol/serve.h"
+
+namespace mendfs::replication {
+
+class Reader {
+ public:
+  explicit Reader(Node& node) : node_(node) {}
+
+  protocol::ServedTask<protocol::ReadRequest> read(protocol::ReadRequest request);
+  protocol::ServedTask<protocol::FetchRequest> fetch(protocol::FetchRequest request);
+  protocol::ServedTask<protocol::ListRequest> list(protocol::ListRequest request);
+
+ private:
+  Task<Result<void>> read_part(protocol::FileRef file, std::uint32_t index, protocol::ReadPart part,
+                               protocol::Served<protocol::ReadRequest>* answer);
+
+  Node& node_;
+};
+
+}  // namespace mendfs::replication
