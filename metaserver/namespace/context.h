@@ -7,12 +7,14 @@
 #include "env/loop.h"
 #include "metaserver/namespace/directory_paths.h"
 #include "metaserver/namespace/state.h"
+#include "metaserver/namespace/work_queues.h"
 
 namespace mendfs::metaserver {
 
 struct Context {
   State& state;
   DirectoryPaths& paths;
+  WorkQueues& queues;
   std::uint64_t index = 0;
   WallTime time = 0;
   std::uint64_t epoch = 0;

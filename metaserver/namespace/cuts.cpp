@@ -7,14 +7,14 @@
 
 namespace mendfs::metaserver {
 
-Result<void> cut(State& state, InodeRecord& record, std::uint64_t size) {
+Result<void> cut(Context& context, InodeRecord& record, std::uint64_t size) {
   CutList& cuts = record.attributes.cuts;
   CutList longer = cuts;
   longer.add({cuts.number() + 1, size});
   if (longer.cuts().size() > kCutCountMax)
     return Error{ErrorCode::Unavailable, "a dataserver that is down must first learn how the file was truncated"};
   cuts = std::move(longer);
-  state.put(keys::queued(keys::kCutTag, record.inode()), {});
+  context.queues.add(context.state, keys::kCutTag, record.inode());
   return {};
 }
 
@@ -26,7 +26,7 @@ Body apply_body(Context& context, const AcknowledgeCuts& command) {
   for (const Cut& each : cuts.cuts())
     if (each.number >= command.number) unknown.add(each);
   cuts = std::move(unknown);
-  if (command.number == cuts.number()) context.state.remove(keys::queued(keys::kCutTag, command.inode));
+  if (command.number == cuts.number()) context.queues.remove(context.state, keys::kCutTag, command.inode);
   store_inode(context.state, record);
   return done();
 }

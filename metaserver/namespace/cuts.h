@@ -8,6 +8,6 @@ namespace mendfs::metaserver {
 
 /// Bytes from `size` on that were written until now are dead. Changes `record`, which the caller stores. Unavailable
 /// when too many cuts wait for a holder already.
-Result<void> cut(State& state, InodeRecord& record, std::uint64_t size);
+Result<void> cut(Context& context, InodeRecord& record, std::uint64_t size);
 
 }  // namespace mendfs::metaserver

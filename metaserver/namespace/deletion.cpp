@@ -29,16 +29,16 @@ Body apply_body(Context& context, const DeleteInode& command) {
   MENDFS_TRY(InodeRecord record, load_inode(state, command.inode));
   if (!record.is_orphan()) return Error{ErrorCode::InvalidArgument, "the inode has a name"};
   MENDFS_TRY_VOID(remove_xattrs(state, record));
-  unmark_all_writers(state, record);
-  state.remove(keys::queued(keys::kOrphanTag, command.inode));
-  state.remove(keys::queued(keys::kCutTag, command.inode));
+  unmark_all_writers(context, record);
+  context.queues.remove(state, keys::kOrphanTag, command.inode);
+  context.queues.remove(state, keys::kCutTag, command.inode);
   MENDFS_TRY(Counters counters, load_counters(state));
   --counters.inode_count;
   store_counters(state, counters);
   if (record.is_file()) {
     record.deleting = true;
     store_inode(state, record);
-    state.put(keys::queued(keys::kDeletionTag, command.inode), {});
+    context.queues.add(state, keys::kDeletionTag, command.inode);
   } else {
     state.remove(keys::inode(command.inode));
   }
@@ -49,7 +49,7 @@ Body apply_body(Context& context, const ForgetInode& command) {
   State& state = context.state;
   MENDFS_TRY(const std::optional<std::string> queued, state.get(keys::queued(keys::kDeletionTag, command.inode)));
   if (!queued) return Error{ErrorCode::StaleHandle, "the inode is not being deleted"};
-  state.remove(keys::queued(keys::kDeletionTag, command.inode));
+  context.queues.remove(state, keys::kDeletionTag, command.inode);
   state.remove(keys::inode(command.inode));
   return done();
 }

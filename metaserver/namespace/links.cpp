@@ -13,7 +13,7 @@ void drop_name(Context& context, InodeRecord& record) {
   else
     --record.attributes.link_count;
   touch(context, record);
-  if (record.is_orphan()) context.state.put(keys::queued(keys::kOrphanTag, record.inode()), {});
+  if (record.is_orphan()) context.queues.add(context.state, keys::kOrphanTag, record.inode());
 }
 
 Result<void> check_empty(const InodeRecord& directory) {

@@ -79,7 +79,7 @@ Result<Outcome> Namespace::apply_once(std::uint64_t index, const Command& comman
 
 Result<std::string> Namespace::apply_new(std::uint64_t index, const Command& command) {
   MENDFS_TRY_VOID(check_epoch(state_, command));
-  Context context{state_, paths_, index, command.time, command.epoch};
+  Context context{state_, paths_, queues_, index, command.time, command.epoch};
   return std::visit([&](const auto& body) { return apply_body(context, body); }, command.body);
 }
 

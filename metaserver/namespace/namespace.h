@@ -27,6 +27,7 @@
 #include "metaserver/namespace/ring_record.h"
 #include "metaserver/namespace/session_record.h"
 #include "metaserver/namespace/state.h"
+#include "metaserver/namespace/work_queues.h"
 #include "protocol/control.h"
 #include "protocol/data.h"
 #include "protocol/meta.h"
@@ -118,11 +119,11 @@ class Namespace {
  private:
   Result<Outcome> apply_once(std::uint64_t index, const Command& command);
   Result<std::string> apply_new(std::uint64_t index, const Command& command);
-  Result<std::vector<InodeNumber>> queued(char queue, InodeNumber after, std::size_t count_max);
   Result<std::vector<protocol::FileRef>> queued_files(char queue, InodeNumber after, std::size_t count_max);
 
   State state_;
   DirectoryPaths paths_;
+  WorkQueues queues_;
   std::uint64_t applied_index_ = 0;
 };
 

@@ -149,24 +149,12 @@ Result<std::vector<SessionId>> Namespace::writers(InodeNumber inode) {
   return std::move(record.writers);
 }
 
-Result<std::vector<InodeNumber>> Namespace::queued(char queue, InodeNumber after, std::size_t count_max) {
-  std::vector<InodeNumber> inodes;
-  if (count_max == 0 || after == UINT64_MAX) return inodes;
-  const std::string end = keys::after_prefix(std::string(1, queue));
-  MENDFS_TRY_VOID(state_.scan(keys::queued(queue, after + 1), end, [&](std::string_view key, std::string_view) {
-    if (key.size() == keys::kQueuedInodeOffset + 8)
-      inodes.push_back(keys::big_endian_at(key, keys::kQueuedInodeOffset));
-    return inodes.size() < count_max;
-  }));
-  return inodes;
-}
-
 Result<std::vector<InodeNumber>> Namespace::orphans(InodeNumber after, std::size_t count_max) {
-  return queued(keys::kOrphanTag, after, count_max);
+  return queues_.list(state_, keys::kOrphanTag, after, count_max);
 }
 
 Result<std::vector<protocol::FileRef>> Namespace::queued_files(char queue, InodeNumber after, std::size_t count_max) {
-  MENDFS_TRY(const std::vector<InodeNumber> inodes, queued(queue, after, count_max));
+  MENDFS_TRY(const std::vector<InodeNumber> inodes, queues_.list(state_, queue, after, count_max));
   std::vector<protocol::FileRef> files;
   for (const InodeNumber inode : inodes) {
     MENDFS_TRY(InodeRecord record, load_named_inode(state_, inode));
@@ -184,7 +172,7 @@ Result<std::vector<protocol::FileRef>> Namespace::unacknowledged_cuts(InodeNumbe
 }
 
 Result<std::vector<PendingRecovery>> Namespace::recoveries(InodeNumber after, std::size_t count_max) {
-  MENDFS_TRY(const std::vector<InodeNumber> inodes, queued(keys::kRecoveryTag, after, count_max));
+  MENDFS_TRY(const std::vector<InodeNumber> inodes, queues_.list(state_, keys::kRecoveryTag, after, count_max));
   std::vector<PendingRecovery> pending;
   for (const InodeNumber inode : inodes) {
     MENDFS_TRY(InodeRecord record, load_named_inode(state_, inode));

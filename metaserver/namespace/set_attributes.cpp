@@ -23,7 +23,7 @@ Result<void> set_size(Context& context, InodeRecord& record, std::uint64_t size)
   if (!record.is_file()) return Error{ErrorCode::InvalidArgument, "only files are truncated"};
   if (size > kFileSizeMax) return Error{ErrorCode::FileTooBig, "files end below 2^63"};
   // A writer may have put bytes beyond the size we know: without a cut they would come back with its report.
-  if (size < record.attributes.size || size_is_unsure(record)) MENDFS_TRY_VOID(cut(context.state, record, size));
+  if (size < record.attributes.size || size_is_unsure(record)) MENDFS_TRY_VOID(cut(context, record, size));
   record.attributes.size = size;
   record.attributes.mtime = context.time;
   return {};

@@ -18,10 +18,10 @@ void unmark_writer(State& state, InodeRecord& record, const SessionId& session) 
   if (std::erase(record.writers, session) > 0) state.remove(keys::write_mark(session, record.inode()));
 }
 
-void unmark_all_writers(State& state, InodeRecord& record) {
-  for (const SessionId& session : record.writers) state.remove(keys::write_mark(session, record.inode()));
+void unmark_all_writers(Context& context, InodeRecord& record) {
+  for (const SessionId& session : record.writers) context.state.remove(keys::write_mark(session, record.inode()));
   record.writers.clear();
-  if (record.recovery) state.remove(keys::queued(keys::kRecoveryTag, record.inode()));
+  if (record.recovery) context.queues.remove(context.state, keys::kRecoveryTag, record.inode());
   record.recovery.reset();
 }
 
@@ -37,7 +37,7 @@ Result<void> abandon_marks(Context& context, const SessionId& session, std::uint
     MENDFS_TRY(InodeRecord record, load_named_inode(context.state, inode));
     unmark_writer(context.state, record, session);
     record.recovery = std::max(record.recovery.value_or(0), fence);
-    context.state.put(keys::queued(keys::kRecoveryTag, inode), {});
+    context.queues.add(context.state, keys::kRecoveryTag, inode);
     store_inode(context.state, record);
   }
   return {};
@@ -89,7 +89,7 @@ Body apply_body(Context& context, const RecoverSize& command) {
   }
   if (command.fence >= *record.recovery) {
     record.recovery.reset();
-    context.state.remove(keys::queued(keys::kRecoveryTag, command.inode));
+    context.queues.remove(context.state, keys::kRecoveryTag, command.inode);
   }
   store_inode(context.state, record);
   return done();

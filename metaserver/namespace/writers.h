@@ -11,7 +11,7 @@ namespace mendfs::metaserver {
 void mark_writer(State& state, InodeRecord& record, const SessionId& session);
 void unmark_writer(State& state, InodeRecord& record, const SessionId& session);
 /// The file is being deleted: nobody writes it, and no size is to be recovered.
-void unmark_all_writers(State& state, InodeRecord& record);
+void unmark_all_writers(Context& context, InodeRecord& record);
 
 /// The session has ended: its marks go, and the files they were on wait for the recovery of their sizes, after
 /// `fence` (0: nothing to wait for).
