@@ -1,0 +1,369 @@
+#include "tests/unit/lib/client/fake_cluster.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "block/checksum.h"
+#include "block/placement.h"
+#include "rpc/client.h"
+
+namespace mendfs::client {
+
+using namespace protocol;
+
+FakeDataserver::FakeDataserver(Env& env, FakeCluster& cluster, FakeStore& store)
+    : env_(env), cluster_(cluster), store_(store) {
+  auto listener = env.network.listen(cluster.address_of(store.slot), *this);
+  REQUIRE(listener);
+  listener_ = std::move(*listener);
+}
+
+Task<HttpReply> FakeDataserver::on_request(HttpRequest) { co_return HttpReply{404, "text/plain", ""}; }
+
+Task<void> FakeDataserver::on_stream(std::shared_ptr<FrameStream> stream) {
+  co_await serve_stream(env_.loop, env_.log, std::move(stream), *this);
+}
+
+Result<HelloReply> FakeDataserver::on_hello(const HelloRequest& request) {
+  CHECK(request.to_slot == store_.slot);
+  CHECK(request.role == Role::Client);
+  return HelloReply{store_.generation, 1};
+}
+
+bool FakeDataserver::is_stale(const FileRef& file) {
+  CutList& known = store_.cuts[file.inode];
+  const bool is_older = file.cuts.number() < known.number();
+  known.merge(file.cuts);
+  return is_older;
+}
+
+ServedTask<WriteRequest> FakeDataserver::serve(WriteRequest request, Buffer data, Caller) {
+  store_.writes.push_back(request);
+  if (store_.write_refusal) co_return *store_.write_refusal;
+  if (cluster_.fenced.count(request.id.session) > 0) co_return Error{ErrorCode::Refused, "fenced"};
+  if (store_.deleted.count(request.file.inode) > 0) co_return Error{ErrorCode::StaleHandle, "deleted"};
+  if (is_stale(request.file)) co_return Error{ErrorCode::Stale, "newer cuts"};
+  const bool is_new = cluster_.applied.insert(request.id).second;
+  const std::uint32_t size = request.file.layout.block_size;
+  WriteReply reply;
+  reply.version = {1, cluster_.next_version++};
+  std::size_t used = 0;
+  for (const WritePart& part : request.parts) {
+    for (std::uint32_t i = 0; i < part.blocks.count; ++i) {
+      const BlockIndex block = part.blocks.at(i);
+      REQUIRE(primary_of(block, request.file.layout) == store_.slot);
+      const std::uint32_t begin = i == 0 ? part.first_begin : 0;
+      const std::uint32_t end = i + 1 == part.blocks.count ? part.last_end : size;
+      std::vector<std::byte> bytes(end - begin);
+      if (part.kind == RunKind::Data) {
+        std::copy_n(data.view().begin() + static_cast<std::ptrdiff_t>(used), end - begin, bytes.begin());
+        used += end - begin;
+        REQUIRE(sha256(bytes) == part.digests[i]);
+      }
+      if (!is_new) continue;
+      FakeBlock merged = store_.blocks[{request.file.inode, block}];
+      merged.bytes.resize(size);
+      std::copy(bytes.begin(), bytes.end(), merged.bytes.begin() + begin);
+      merged.version = reply.version;
+      merged.is_damaged = false;
+      merged.is_hole = part.kind == RunKind::Hole && end - begin == size;
+      merged.cut = request.file.cuts.number();
+      for (const Slot slot : cluster_.holders(block, request.file.layout))
+        cluster_.stores[slot].blocks[{request.file.inode, block}] = merged;
+    }
+  }
+  REQUIRE(used == data.size());
+  for (const Slot slot : holders_of(store_.slot, request.file.layout.slot_count, request.file.layout.copy_count)) {
+    // All copies or no answer.
+    while (!cluster_.server(slot).alive()) co_await sleep_for(env_.loop, std::chrono::milliseconds(50));
+    FakeStore& holder = cluster_.stores[slot];
+    reply.holders.push_back({slot, holder.boot, holder.generation, ++holder.position});
+  }
+  co_return Served<WriteRequest>{std::move(reply), {}};
+}
+
+ServedTask<ReadRequest> FakeDataserver::serve(ReadRequest request, Buffer, Caller) {
+  if (is_stale(request.file)) co_return Error{ErrorCode::Stale, "newer cuts"};
+  Served<ReadRequest> served;
+  const std::uint32_t size = request.file.layout.block_size;
+  for (std::uint32_t part = 0; part < request.parts.size(); ++part) {
+    const bool wants_data = request.parts[part].mode == ReadMode::Data;
+    ++(wants_data ? store_.data_reads : store_.digest_reads);
+    for (std::uint32_t i = 0; i < request.parts[part].blocks.count; ++i) {
+      const BlockIndex block = request.parts[part].blocks.at(i);
+      const auto found = store_.blocks.find({request.file.inode, block});
+      ReadRun run{part, {block, request.file.layout.slot_count, 1}, BlockState::Absent, {}, {}};
+      if (!store_.is_complete) {
+        run.state = BlockState::Unknown;
+      } else if (found != store_.blocks.end()) {
+        FakeBlock shown = found->second;
+        run.version = shown.version;
+        run.state = shown.is_hole ? BlockState::Hole : BlockState::Data;
+        if (shown.is_damaged && !wants_data) run.state = BlockState::Bad;
+        const std::uint64_t limit = request.file.cuts.limit_for(shown.cut);
+        for (std::uint64_t at = 0; at < size; ++at)
+          if (block * size + at >= limit) shown.bytes[at] = std::byte{0};
+        if (run.state == BlockState::Data) {
+          run.digests.push_back(sha256(shown.bytes));
+          if (shown.is_damaged) shown.bytes[0] ^= std::byte{1};
+          if (wants_data) served.data.push_back(Buffer::copy_of(shown.bytes));
+        }
+      }
+      served.reply.runs.push_back(std::move(run));
+    }
+  }
+  co_return served;
+}
+
+ServedTask<RepairRequest> FakeDataserver::serve(RepairRequest request, Buffer, Caller) {
+  Served<RepairRequest> served;
+  for (const BlockRun& run : request.blocks) {
+    for (std::uint32_t i = 0; i < run.count; ++i) {
+      const std::pair<InodeNumber, BlockIndex> key{request.file.inode, run.at(i)};
+      for (const Slot slot : cluster_.holders(run.at(i), request.file.layout)) {
+        const auto other = cluster_.stores[slot].blocks.find(key);
+        if (slot == store_.slot || other == cluster_.stores[slot].blocks.end() || other->second.is_damaged) continue;
+        FakeBlock& mine = store_.blocks[key];
+        if (!mine.is_damaged && mine.version >= other->second.version) continue;
+        mine = other->second;
+        ++served.reply.repaired;
+      }
+    }
+  }
+  ++store_.repairs;
+  co_return served;
+}
+
+ServedTask<SyncRequest> FakeDataserver::serve(SyncRequest, Buffer, Caller) {
+  store_.synced = store_.position;
+  Served<SyncRequest> served{{store_.slot, store_.boot, store_.generation, store_.synced}, {}};
+  co_return served;
+}
+
+ServedTask<ForwardRequest> FakeDataserver::serve(ForwardRequest, Buffer, Caller) {
+  co_return Error{ErrorCode::NotSupported, "no client sends this"};
+}
+ServedTask<FetchRequest> FakeDataserver::serve(FetchRequest, Buffer, Caller) {
+  co_return Error{ErrorCode::NotSupported, "no client sends this"};
+}
+ServedTask<ListRequest> FakeDataserver::serve(ListRequest, Buffer, Caller) {
+  co_return Error{ErrorCode::NotSupported, "no client sends this"};
+}
+ServedTask<HandshakeRequest> FakeDataserver::serve(HandshakeRequest, Buffer, Caller) {
+  co_return Error{ErrorCode::NotSupported, "no client sends this"};
+}
+ServedTask<AskWriteRequest> FakeDataserver::serve(AskWriteRequest, Buffer, Caller) {
+  co_return Error{ErrorCode::NotSupported, "no client sends this"};
+}
+
+FakeMetaserver::FakeMetaserver(Env& env, FakeCluster& cluster, FakeNamespace& names)
+    : env_(env), cluster_(cluster), names_(names) {
+  add<OpenSessionRequest>();
+  add<RenewRequest>();
+  add<CloseSessionRequest>();
+  add<LookupRequest>();
+  add<GetAttributesRequest>();
+  add<SetAttributesRequest>();
+  add<MakeRequest>();
+  add<RemoveRequest>();
+  add<OpenRequest>();
+  add<SettleRequest>();
+  add<SyncMetaRequest>();
+  auto listener = env.network.listen(cluster.metaserver_address(), *this);
+  REQUIRE(listener);
+  listener_ = std::move(*listener);
+}
+
+Task<HttpReply> FakeMetaserver::on_request(HttpRequest request) {
+  std::string body = co_await methods_.answer(std::move(request.body));
+  HttpReply reply;
+  reply.body = std::move(body);
+  co_return reply;
+}
+
+Task<void> FakeMetaserver::on_stream(std::shared_ptr<FrameStream>) { co_return; }
+
+template <class Request>
+void FakeMetaserver::add() {
+  methods_.add_packed(Request::kMethod, "fake",
+                      [this](std::string packed) { return answer<Request>(std::move(packed)); });
+}
+
+template <class Request>
+Task<std::string> FakeMetaserver::answer(std::string packed) {
+  co_return answer_now<Request>(packed);
+}
+
+template <class Request>
+std::string FakeMetaserver::answer_now(const std::string& packed) {
+  const Result<Request> request = unpack<Request>(packed);
+  REQUIRE(request);
+  ++names_.calls;
+  MetaReply reply;
+  reply.epoch = names_.epoch;
+  const CallHeader& call = request->call;
+  constexpr bool kOpensSession = std::is_same_v<Request, OpenSessionRequest>;
+  if (!kOpensSession && names_.sessions.count(call.session) == 0) {
+    reply.code = ErrorCode::Refused;
+    return pack(reply);
+  }
+  const auto before = names_.answered.find({call.session, call.sequence});
+  if (call.sequence != 0 && before != names_.answered.end()) return before->second;
+  const auto result = handle(*request);
+  reply.code = result.code();
+  if (result) {
+    reply.body = pack(*result);
+    if (call.sequence != 0) reply.index = ++names_.log_index;
+  } else {
+    reply.message = result.error().message;
+  }
+  reply.durable = names_.durable;
+  const std::string packed_reply = pack(reply);
+  if (call.sequence != 0) names_.answered[{call.session, call.sequence}] = packed_reply;
+  return packed_reply;
+}
+
+Result<OpenSessionRequest::Answer> FakeMetaserver::handle(const OpenSessionRequest& request) {
+  names_.sessions.insert(request.call.session);
+  OpenSessionRequest::Answer answer;
+  answer.cluster = {7, 7};
+  answer.ring.number = 1;
+  for (Slot slot = 0; slot < cluster_.stores.size(); ++slot)
+    answer.ring.slots.push_back({to_string(cluster_.address_of(slot)), 1, {}, true});
+  return answer;
+}
+
+Result<RenewRequest::Answer> FakeMetaserver::handle(const RenewRequest& request) {
+  names_.said_open.insert(names_.said_open.end(), request.open.begin(), request.open.end());
+  names_.said_not_open.insert(names_.said_not_open.end(), request.not_open.begin(), request.not_open.end());
+  for (const InodeNumber inode : request.not_open) std::erase(names_.unlinked, inode);
+  return RenewRequest::Answer{{}, names_.unlinked};
+}
+
+Result<Nothing> FakeMetaserver::handle(const CloseSessionRequest& request) {
+  names_.sessions.erase(request.call.session);
+  return Nothing{};
+}
+
+Result<Attributes> FakeMetaserver::find(InodeNumber inode) const {
+  const auto found = names_.inodes.find(inode);
+  if (found == names_.inodes.end()) return Error{ErrorCode::StaleHandle, "no such inode"};
+  return found->second;
+}
+
+Result<Attributes> FakeMetaserver::handle(const LookupRequest& request) {
+  const auto found = names_.names.find(request.name);
+  if (found == names_.names.end()) return Error{ErrorCode::NotFound, "no such name"};
+  return find(found->second);
+}
+
+Result<Attributes> FakeMetaserver::handle(const GetAttributesRequest& request) { return find(request.inode); }
+
+Result<Attributes> FakeMetaserver::handle(const SetAttributesRequest& request) {
+  MENDFS_TRY(Attributes attributes, find(request.inode));
+  if (request.size && *request.size < attributes.size)
+    attributes.cuts.add({attributes.cuts.number() + 1, *request.size});
+  if (request.size) attributes.size = *request.size;
+  if (request.mode) attributes.mode = *request.mode;
+  if (request.mtime) attributes.mtime = request.mtime->now ? env_.loop.wall_now() : request.mtime->time;
+  ++attributes.change;
+  names_.inodes[request.inode] = attributes;
+  return attributes;
+}
+
+Result<Attributes> FakeMetaserver::handle(const MakeRequest& request) {
+  if (names_.names.count(request.name) > 0) return Error{ErrorCode::Exists, "taken"};
+  Attributes attributes;
+  attributes.inode = names_.next_inode++;
+  attributes.mode = request.mode;
+  attributes.link_count = 1;
+  attributes.change = 1;
+  attributes.layout = {1, static_cast<std::uint32_t>(cluster_.stores.size()),
+                       static_cast<std::uint32_t>(attributes.inode % cluster_.stores.size()), 512, 2};
+  names_.inodes[attributes.inode] = attributes;
+  names_.names[request.name] = attributes.inode;
+  if (request.open_for_write) names_.marks.insert({attributes.inode, request.call.session});
+  return attributes;
+}
+
+Result<Nothing> FakeMetaserver::handle(const RemoveRequest& request) {
+  const auto found = names_.names.find(request.name);
+  if (found == names_.names.end()) return Error{ErrorCode::NotFound, "no such name"};
+  names_.unlinked.push_back(found->second);
+  names_.names.erase(found);
+  return Nothing{};
+}
+
+Result<Attributes> FakeMetaserver::handle(const OpenRequest& request) {
+  if (request.write) names_.marks.insert({request.inode, request.call.session});
+  return find(request.inode);
+}
+
+Result<Attributes> FakeMetaserver::handle(const SettleRequest& request) {
+  MENDFS_TRY(Attributes attributes, find(request.inode));
+  names_.settles.push_back(request);
+  if (request.size && request.cut != attributes.cuts.number()) return Error{ErrorCode::Stale, "cut"};
+  attributes.size = std::max(attributes.size, request.size.value_or(0));
+  if (request.mtime) attributes.mtime = *request.mtime;
+  if (request.atime) attributes.atime = *request.atime;
+  ++attributes.change;
+  if (request.close_write) names_.marks.erase({request.inode, request.call.session});
+  names_.inodes[request.inode] = attributes;
+  return attributes;
+}
+
+Result<Nothing> FakeMetaserver::handle(const SyncMetaRequest&) {
+  ++names_.syncs;
+  names_.durable = names_.log_index;
+  return Nothing{};
+}
+
+FakeCluster::FakeCluster(std::uint32_t slot_count, std::uint64_t seed) : world(seed) {
+  stores.resize(slot_count);
+  start_metaserver();
+  for (Slot slot = 0; slot < slot_count; ++slot) {
+    stores[slot].slot = slot;
+    start_server(slot);
+  }
+}
+
+void FakeCluster::start_server(Slot slot) {
+  server(slot).start([this, slot](Env& env) -> sim::SimProcess::Program {
+    return std::make_shared<FakeDataserver>(env, *this, stores[slot]);
+  });
+}
+
+void FakeCluster::start_metaserver() {
+  metaserver().start(
+      [this](Env& env) -> sim::SimProcess::Program { return std::make_shared<FakeMetaserver>(env, *this, names); });
+}
+
+std::unique_ptr<Filesystem> FakeCluster::mount(Options options) {
+  options.metaserver = metaserver_address();
+  Env& env = client().env();
+  auto filesystem = std::make_unique<Filesystem>(env.loop, env.network, env.random, env.log, options);
+  REQUIRE(run(filesystem->mount()));
+  world.run_for(std::chrono::milliseconds(20));  // until the dataservers are connected
+  return filesystem;
+}
+
+std::vector<Slot> FakeCluster::holders(BlockIndex block, const Layout& layout) const {
+  return holders_of(primary_of(block, layout), layout.slot_count, layout.copy_count);
+}
+
+std::vector<std::byte> FakeCluster::stored(InodeNumber inode) const {
+  const Attributes& attributes = names.inodes.at(inode);
+  std::vector<std::byte> bytes(attributes.size);
+  for (std::uint64_t at = 0; at < attributes.size; ++at) {
+    const BlockIndex block = at / 512;
+    const FakeStore& store = stores[primary_of(block, attributes.layout)];
+    const auto found = store.blocks.find({inode, block});
+    if (found == store.blocks.end() || at >= attributes.cuts.limit_for(found->second.cut)) continue;
+    bytes[at] = found->second.bytes[at % 512];
+  }
+  return bytes;
+}
+
+}  // namespace mendfs::client
