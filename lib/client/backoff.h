@@ -1,4 +1,4 @@
-// How long to wait before the next attempt: kRetryBackoffMin, doubled each time up to kRetryBackoffMax. Pure.
+// When to try again, and until when. Pure.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 
 namespace mendfs::client {
 
+/// kRetryBackoffMin, doubled each time up to kRetryBackoffMax.
 class Backoff {
  public:
   Duration peek() const { return delay_; }
@@ -21,5 +22,11 @@ class Backoff {
  private:
   Duration delay_ = timing::kRetryBackoffMin;
 };
+
+/// How long one attempt may take, of which `waited` is over when a mount has a timeout (zero: none).
+inline Duration attempt_limit(Duration longest, Duration timeout, Duration waited) {
+  if (timeout == Duration::zero()) return longest;
+  return std::clamp<Duration>(timeout - waited, Duration::zero(), longest);
+}
 
 }  // namespace mendfs::client

@@ -94,7 +94,8 @@ Task<MetaClient::Reply> MetaClient::ask(std::string method, Encoder encode, std:
     }
     const protocol::CallHeader header{session_, sequence, unanswered_.empty() ? next_sequence_ : *unanswered_.begin()};
     std::string packed = encode(header);
-    Reply reply = co_await ask_once(method, std::move(packed), loop_.now() + timing::kMetaCallTimeout);
+    const Duration limit = attempt_limit(timing::kMetaCallTimeout, timeout_, wait.waited());
+    Reply reply = co_await ask_once(method, std::move(packed), loop_.now() + limit);
     if (reply) co_return reply;
     if (reply.code() == ErrorCode::Refused) {
       if (header.session == session_) {

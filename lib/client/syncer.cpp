@@ -103,7 +103,8 @@ Task<Result<protocol::HolderPosition>> Syncer::ask(std::shared_ptr<OpenFile> fil
       continue;
     }
     protocol::SyncRequest request{position};
-    auto answer = co_await channel.call(std::move(request), {}, loop_.now() + timing::kWriteResendAfter);
+    auto answer = co_await channel.call(
+        std::move(request), {}, loop_.now() + attempt_limit(timing::kWriteResendAfter, timeout_, wait.waited()));
     if (answer) {
       protocol::HolderPosition durable = answer->reply;
       durable.slot = slot;

@@ -178,7 +178,9 @@ Task<Result<protocol::WriteReply>> Writer::send(Delivery* delivery) {
     request.answered_below = answered_below();
     protocol::WriteRequest copy = request;
     std::vector<Buffer> data = delivery->message.data;
-    auto answer = co_await channel.call(std::move(copy), std::move(data), loop_.now() + timing::kWriteResendAfter);
+    auto answer =
+        co_await channel.call(std::move(copy), std::move(data),
+                              loop_.now() + attempt_limit(timing::kWriteResendAfter, timeout_, wait.waited()));
     if (answer) co_return std::move(answer->reply);
     request.retry = true;
     delivery->reason = answer.error().message;

@@ -65,6 +65,8 @@ ServedTask<WriteRequest> FakeDataserver::serve(WriteRequest request, Buffer data
       if (!is_new) continue;
       FakeBlock merged = store_.blocks[{request.file.inode, block}];
       merged.bytes.resize(size);
+      for (std::uint64_t at = 0; at < size; ++at)
+        if (block * size + at >= request.file.cuts.limit_for(merged.cut)) merged.bytes[at] = std::byte{0};
       std::copy(bytes.begin(), bytes.end(), merged.bytes.begin() + begin);
       merged.version = reply.version;
       merged.is_damaged = false;

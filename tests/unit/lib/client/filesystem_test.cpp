@@ -121,9 +121,9 @@ TEST_CASE("a damaged copy is never read, and is mended within the second", "[cli
   const auto bytes = pattern(20'000, 1);
   mount.write(file.handle, 0, bytes);
   mount.flush(file.handle);
-  for (Slot slot = 0; slot < 3; ++slot) {
-    for (auto& [key, block] : mount.cluster.stores[slot].blocks) block.is_damaged = key.second % 3 == slot;
-  }
+  for (FakeStore& store : mount.cluster.stores)
+    for (auto& [key, block] : store.blocks)
+      block.is_damaged = primary_of(key.second, file.attributes.layout) == store.slot;
   CHECK((mount.read(file.handle, 0, 20'000) == bytes));
   mount.cluster.world.run_for(900ms);
   for (const FakeStore& store : mount.cluster.stores)
@@ -131,7 +131,7 @@ TEST_CASE("a damaged copy is never read, and is mended within the second", "[cli
   CHECK(mount.filesystem->counters().blocks_mended > 0);
 }
 
-TEST_CASE("a missing copy is mended by a read that did not need it", "[client]") {
+TEST_CASE("a missing copy is mended by a read", "[client]") {
   Mounted mount(2);
   const Opened file = mount.create("a");
   const auto bytes = pattern(5000, 1);
@@ -139,9 +139,7 @@ TEST_CASE("a missing copy is mended by a read that did not need it", "[client]")
   mount.flush(file.handle);
   auto& blocks = mount.cluster.stores[0].blocks;
   blocks.erase({file.attributes.inode, 3});
-  const bool was_served_from_0 = mount.cluster.stores[0].data_reads > 0;
-  (void)was_served_from_0;
-  (void)mount.read(file.handle, 0, 512);
+  // From server 0 the block may come as zeros this once: it says that it was never written.
   (void)mount.cluster.run(mount.filesystem->read(file.handle, 0, 5000));
   mount.cluster.world.run_for(900ms);
   CHECK(blocks.count({file.attributes.inode, 3}) == 1);
@@ -391,20 +389,18 @@ TEST_CASE("a lost session is replaced and the queue is sent again under the new 
 TEST_CASE("the queue of a lost session is given up for a file cut meanwhile", "[client]") {
   Mounted mount;
   const Opened file = mount.create("a");
+  for (FakeStore& store : mount.cluster.stores) store.write_refusal = Error{ErrorCode::Unavailable, "not now"};
   mount.write(file.handle, 0, pattern(4000, 1));
-  mount.flush(file.handle);
   mount.cluster.fenced = mount.cluster.names.sessions;
   mount.cluster.names.sessions.clear();
   Attributes& at_metaserver = mount.cluster.names.inodes[file.attributes.inode];
   at_metaserver.cuts.add({1, 0});
-  at_metaserver.size = 0;
   ++at_metaserver.change;
-  std::optional<Result<std::uint32_t>> written;
-  Scope scope;
-  scope.spawn(sim::detail::keep_result(mount.write_task(file.handle, 0, pattern(4000, 2)), &written));
-  REQUIRE(mount.cluster.world.run_until([&] { return written.has_value(); }, 20s));
-  const bool is_reported = !*written || mount.cluster.run(mount.filesystem->flush(file.handle)).code() == ErrorCode::Io;
-  CHECK(is_reported);
+  mount.cluster.world.run_for(10s);
+  for (FakeStore& store : mount.cluster.stores) store.write_refusal.reset();
+  CHECK(mount.cluster.run(mount.filesystem->flush(file.handle)).code() == ErrorCode::Io);
+  mount.cluster.world.run_for(5s);
+  for (const FakeStore& store : mount.cluster.stores) CHECK(store.blocks.empty());
 }
 
 TEST_CASE("renewals say which unlinked files are open", "[client]") {
