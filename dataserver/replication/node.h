@@ -33,8 +33,10 @@ class Node {
 
   Env& env;
   store::BlockStore& store;
-  /// Notified when completeness changes.
+  /// Notified when completeness changes, or anything else that decides whether writes can be taken.
   Signal changed;
+  /// When a client was last served: background work steps back for a moment.
+  Time last_foreground{};
   std::uint64_t blocks_mended = 0;  // since the start
 
   /// Connects to the other slots that the superblock names. Once.

@@ -20,7 +20,7 @@ struct Primary::Holder {
                   [&primary](std::uint64_t id, const HolderPosition& position) { primary.on_delivered(id, position); }),
         handshake(node, slot, [this, &primary] {
           forwarder.set_open(handshake.is_current());
-          primary.may_be_ready_.notify_all();
+          primary.node_.changed.notify_all();
         }) {}
   Forwarder forwarder;
   Handshake handshake;
@@ -55,7 +55,7 @@ struct Primary::Turn {
 };
 
 Primary::Primary(Node& node, WriteWindow& window, Repairer& repairer)
-    : node_(node), window_(window), repairer_(repairer), may_be_ready_(node.env.loop) {}
+    : node_(node), window_(window), repairer_(repairer) {}
 
 Primary::~Primary() = default;
 
@@ -108,7 +108,7 @@ Task<Result<void>> Primary::until_ready() {
   for (;;) {
     Result<void> ready = check_ready();
     if (ready.ok()) co_return ready;
-    Future<Unit> change = may_be_ready_.next();
+    Future<Unit> change = node_.changed.next();
     std::optional<Unit> changed = co_await change.until(deadline);
     if (!changed) co_return check_ready();
   }

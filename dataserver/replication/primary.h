@@ -36,7 +36,7 @@ class Primary {
   void confirm_term(std::uint64_t term);
   void grant_writes_until(Time until) {
     grant_until_ = until;
-    may_be_ready_.notify_all();
+    node_.changed.notify_all();
   }
   void fence(const SessionId& session) { fenced_.insert(session); }
 
@@ -99,7 +99,6 @@ class Primary {
   std::map<WriteId, std::shared_ptr<Operation>> operations_;
   std::map<std::uint64_t, std::shared_ptr<Operation>> appended_;  // by entry id, until every holder has it
   std::uint64_t next_entry_id_ = 1;
-  Signal may_be_ready_;
   std::vector<std::unique_ptr<Holder>> holders_;
   Scope scope_;  // last: its coroutines use all of the above
 };

@@ -111,6 +111,7 @@ Result<HelloReply> Replica::on_hello(const HelloRequest& request) {
 }
 
 ServedTask<WriteRequest> Replica::serve(WriteRequest request, Buffer data, Caller) {
+  impl_->node.last_foreground = impl_->node.env.loop.now();
   Result<WriteReply> reply = co_await impl_->primary.write(std::move(request), std::move(data));
   if (!reply) co_return reply.error();
   Served<WriteRequest> answer;
@@ -118,6 +119,7 @@ ServedTask<WriteRequest> Replica::serve(WriteRequest request, Buffer data, Calle
   co_return answer;
 }
 ServedTask<ReadRequest> Replica::serve(ReadRequest request, Buffer, Caller) {
+  impl_->node.last_foreground = impl_->node.env.loop.now();
   return impl_->reader.read(std::move(request));
 }
 ServedTask<RepairRequest> Replica::serve(RepairRequest request, Buffer, Caller) {
@@ -230,6 +232,9 @@ ServedTask<HandshakeRequest> Replica::Impl::handshake(HandshakeRequest request, 
   store::RangeState* state = node.store.superblock().range_state(request.range);
   if (state == nullptr || request.term < state->refused_below)
     co_return Error{ErrorCode::Refused, "a handshake of an earlier term"};
+  // Until the metaserver knows that this store has been in use, it takes an emptied one for a new one.
+  if (node.store.superblock().term_confirmed == 0)
+    co_return Error{ErrorCode::Unavailable, "this dataserver has no confirmed term yet"};
   // Saved even if it is known already: another request may have changed it and still be saving.
   state->refused_below = request.term;
   Result<void> saved = co_await node.store.save_superblock();

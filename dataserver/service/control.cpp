@@ -89,6 +89,8 @@ Task<Result<void>> Control::heed(protocol::HeartbeatRequest request) {
   const Time now = parts_.env.loop.now();
   MENDFS_CO_TRY_VOID(check_heartbeat(superblock, settings_.line, reservation_, request, now));
   heard_ = now;
+  // Judged by the term that the store has come with, before it is given a new one.
+  MENDFS_CO_TRY_VOID(co_await parts_.rebuild.note_heartbeat(request));
   const HeartbeatEffects effects = apply_heartbeat(superblock, request, start_id_);
   // Refused from now on, and known to be refused before a write is taken after the next start.
   for (const SessionId& session : effects.fenced) parts_.replica.fence(session);
@@ -96,9 +98,9 @@ Task<Result<void>> Control::heed(protocol::HeartbeatRequest request) {
   unsaved_ |= effects.save;
   if (unsaved_ || is_due) MENDFS_CO_TRY_VOID(co_await save());
 
-  // What the store is complete for is settled before it is used in the ring or writes in a new term.
-  MENDFS_CO_TRY_VOID(co_await parts_.rebuild.note_heartbeat(request));
   if (effects.adopted) {
+    // What the store is complete for is settled before it is used in the ring.
+    MENDFS_CO_TRY_VOID(co_await parts_.rebuild.note_heartbeat(request));
     parts_.env.log.info("adopted cluster={} ring={} slot={} metaserver={}", to_string(superblock.cluster),
                         superblock.ring, superblock.slot, superblock.metaserver);
     parts_.replica.join_ring();
