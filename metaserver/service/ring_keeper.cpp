@@ -230,7 +230,8 @@ Task<void> RingKeeper::run_creation(FirstMount mount) {
 
 Task<Result<void>> RingKeeper::create(FirstMount mount) {
   CreateCluster command;
-  command.cluster = {core_.env.random.next(), core_.env.random.next()};
+  if (proposed_cluster_.is_zero()) proposed_cluster_ = {core_.env.random.next(), core_.env.random.next()};
+  command.cluster = proposed_cluster_;
   command.name_seed = core_.env.random.next();
   command.root_uid = mount.root_uid;
   command.root_gid = mount.root_gid;

@@ -62,6 +62,8 @@ class RingKeeper {
 
   Core& core_;
   std::unique_ptr<RingWatch> watch_;
+  /// Of the ring to be made: the same for every attempt, since dataservers keep themselves for it.
+  ClusterId proposed_cluster_;
   bool creating_ = false;
   Result<void> creation_;  // how the last attempt ended
   bool old_metadata_accepted_ = false;

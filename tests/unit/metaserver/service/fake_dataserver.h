@@ -70,7 +70,11 @@ class FakeDataserver : public ConnectionHandler {
     co_return protocol::pack_control_reply(reply);
   }
 
-  Result<protocol::NodeIdentity> reserve(const protocol::ReserveRequest&) { return store_->identity; }
+  Result<protocol::NodeIdentity> reserve(const protocol::ReserveRequest& request) {
+    if (reserved_for_.is_zero()) reserved_for_ = request.cluster;
+    if (reserved_for_ != request.cluster) return Error{ErrorCode::Refused, "kept for another metaserver"};
+    return store_->identity;
+  }
 
   Result<protocol::HeartbeatReply> heartbeat(const protocol::HeartbeatRequest& request) {
     ++heartbeats;
@@ -128,6 +132,7 @@ class FakeDataserver : public ConnectionHandler {
   std::shared_ptr<FakeStore> store_;
   Env& env_;
   Uuid start_id_;
+  ClusterId reserved_for_;
   rpc::MethodTable methods_;
   std::unique_ptr<Listener> listener_;
 };

@@ -45,6 +45,17 @@ TEST_CASE("the first mount names who is missing, within ten seconds", "[mount]")
   CHECK(cluster.world().now() - begun < 10s);
 }
 
+TEST_CASE("a first mount that failed may be tried again at once", "[mount]") {
+  Cluster cluster(2);
+  cluster.start_node(0);
+  REQUIRE(cluster.start_server().ok());
+  REQUIRE(cluster.mount(kSessionA, cluster.addresses()).meta.code == ErrorCode::Unavailable);
+  cluster.start_node(1);
+  const auto again = cluster.mount(kSessionA, cluster.addresses());
+  INFO(again.meta.message);
+  CHECK(again.ok());
+}
+
 TEST_CASE("one dataserver is refused with a sentence", "[mount]") {
   Cluster cluster(1);
   cluster.start_nodes();
