@@ -1,0 +1,351 @@
+"""Real servers and real mounts, for tests that play the user.
+
+    class MyTest(Scenario):
+        def test_something(self):
+            cluster = self.cluster(dataservers=3)     # all running, mounted on cluster.mnt
+            (cluster.mnt / "file").write_bytes(b"...")
+            cluster.dataserver(1).kill()
+            ...
+
+Everything lives in one temporary directory and ends with the test, also when it fails (then the logs are shown). Ports
+are taken from a range of its own, with a lock each, so tests run side by side. Nothing sleeps for a fixed time:
+eventually() waits for a condition until a deadline.
+"""
+
+import ctypes
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import xmlrpc.client
+
+BIN = pathlib.Path(os.environ.get("MENDFS_BIN", pathlib.Path(__file__).parents[2] / "build" / "bin"))
+DEADLINE = 30.0  # seconds; for what should take one, on a busy machine
+SKIPPED = 77  # what ctest takes for "cannot be run here"
+
+
+def eventually(condition, what, deadline=DEADLINE):
+    """The first true value of condition(); fails with `what` when there is none before the deadline. What condition()
+    raises (an OSError, a refused call) counts as false."""
+    end = time.monotonic() + deadline
+    last = None
+    while True:
+        try:
+            value = condition()
+            if value:
+                return value
+            last = value
+        except (OSError, xmlrpc.client.Error, subprocess.SubprocessError) as error:
+            last = error
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {deadline:g} s: {what} (last: {last!r})")
+        time.sleep(0.02)
+
+
+class Ports:
+    """Free ports below those that the kernel gives to outgoing connections, each locked while this object lives."""
+
+    RANGE = range(20000, 30000)
+    _next = 20000 + os.getpid() * 37 % 10000
+
+    def __init__(self):
+        self._locks = []
+
+    def take(self):
+        directory = pathlib.Path(tempfile.gettempdir()) / "mendfs-test-ports"
+        directory.mkdir(exist_ok=True)
+        for _ in self.RANGE:
+            Ports._next = self.RANGE.start + (Ports._next + 1 - self.RANGE.start) % len(self.RANGE)
+            lock = open(directory / str(Ports._next), "w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with socket.socket() as probe:
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    probe.bind(("127.0.0.1", Ports._next))
+            except OSError:
+                lock.close()
+                continue
+            self._locks.append(lock)
+            return Ports._next
+        raise AssertionError("no free port")
+
+    def release(self):
+        for lock in self._locks:
+            lock.close()
+
+
+def _die_with_parent():
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Process:
+    """A program of ours that is started, killed and started again with the same command line."""
+
+    def __init__(self, name, command, log, directory):
+        self.name = name
+        self.command = [str(word) for word in command]
+        self.log = log
+        self.directory = directory
+        self._process = None
+
+    def start(self):
+        assert not self.alive(), f"{self.name} runs already"
+        with open(self.log, "ab") as log:
+            self._process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
+                preexec_fn=_die_with_parent)
+
+    def alive(self):
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
+    def kill(self):
+        """kill -9, and waits until it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def terminate(self, deadline=DEADLINE):
+        """SIGTERM; its exit code."""
+        self._process.terminate()
+        return self._process.wait(deadline)
+
+    def wait(self, deadline=DEADLINE):
+        return self._process.wait(deadline)
+
+    def last_words(self, count=15):
+        try:
+            return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+        except FileNotFoundError:
+            return ""
+
+
+class Server(Process):
+    def __init__(self, name, command, log, directory, port, store):
+        super().__init__(name, command, log, directory)
+        self.port = port
+        self.store = store
+
+    def start(self, wait=True):
+        super().start()
+        if wait:
+            eventually(self.healthy, f"{self.name} answers on port {self.port}\n{self.last_words()}")
+
+    def healthy(self):
+        if not self.alive():
+            raise AssertionError(f"{self.name} has ended:\n{self.last_words()}")
+        return http_status(self.port, "/health") == 200
+
+    def restart(self):
+        self.kill()
+        self.start()
+
+    def wipe(self):
+        """Loses the disk: the store is gone at the next start."""
+        assert not self.alive()
+        shutil.rmtree(self.store)
+
+    @property
+    def rpc(self):
+        return xmlrpc.client.ServerProxy(f"http://127.0.0.1:{self.port}/RPC2", allow_none=False)
+
+
+def http_status(port, path):
+    import http.client
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except http.client.HTTPException:
+        return None
+    finally:
+        connection.close()
+
+
+class Mount(Process):
+    def __init__(self, name, command, log, directory, path):
+        super().__init__(name, command, log, directory)
+        self.path = path
+
+    def start(self):
+        self.path.mkdir(exist_ok=True)
+        super().start()
+
+        def answers():
+            if not self.alive():
+                raise AssertionError(f"{self.name} has ended:\n{self.last_words()}")
+            return is_mounted(self.path) and self.path.stat()
+        eventually(answers, f"{self.path} is mounted\n{self.last_words()}")
+
+    def unmount(self, lazily=False, deadline=DEADLINE):
+        """fusermount3 -u, as soon as nothing is open there; the seconds until the program has ended."""
+        command = ["fusermount3", "-u"] + (["-z"] if lazily else []) + [str(self.path)]
+        eventually(lambda: subprocess.run(command, capture_output=True).returncode == 0, f"{self.path} is unmounted")
+        begin = time.monotonic()
+        code = self.wait(deadline)
+        assert code == 0, f"{self.name} ended with {code}:\n{self.last_words()}"
+        return time.monotonic() - begin
+
+    def clear(self):
+        self.kill()
+        if is_mounted(self.path):
+            subprocess.run(["umount", "-l", str(self.path)], capture_output=True)
+
+
+def is_mounted(path):
+    escaped = str(path).replace("\\", "\\134").replace(" ", "\\040")
+    with open("/proc/self/mountinfo") as table:
+        return any(line.split()[4] == escaped for line in table)
+
+
+class Cluster:
+    """One metaserver, some dataservers, any number of mounts; the first is `mnt`."""
+
+    def __init__(self, dataservers=3, mount=True, options=(), start=True):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="mendfs-test-"))
+        self.ports = Ports()
+        self.mounts = []
+        meta_port = self.ports.take()
+        data_ports = [self.ports.take() for _ in range(dataservers)]
+        self.metaserver = self._server("metaserver", ["metaserver", meta_port], meta_port, "metastore")
+        self.dataservers = [
+            self._server(f"dataserver{i}", ["dataserver", i, *data_ports], port, f"datastore{i}")
+            for i, port in enumerate(data_ports)
+        ]
+        try:
+            if start:
+                for server in self.servers:
+                    server.start(wait=False)
+                for server in self.servers:
+                    eventually(server.healthy, f"{server.name} answers")
+            if start and mount:
+                self.mount(options=options)
+        except BaseException:
+            self.close(show_logs=True)
+            raise
+
+    def _server(self, name, command, port, store):
+        store = self.directory / store
+        program, *arguments = command
+        return Server(name, [BIN / program, *arguments, "--dir", store, "--log-level", "debug"],
+                      self.directory / f"{name}.log", self.directory, port, store)
+
+    @property
+    def servers(self):
+        return [self.metaserver, *self.dataservers]
+
+    @property
+    def mnt(self):
+        return self.mounts[0].path
+
+    def dataserver(self, index):
+        return self.dataservers[index]
+
+    def mount_command(self, path, options=()):
+        command = [BIN / "fuseclient", path, self.metaserver.port, *(server.port for server in self.dataservers)]
+        for option in options:
+            command += ["-o", option]
+        return command
+
+    def mount(self, options=()):
+        name = f"mnt{len(self.mounts)}"
+        path = self.directory / name
+        mount = Mount(name, [*self.mount_command(path, options), "-f", "--log-level", "debug"],
+                      self.directory / f"{name}.log", self.directory, path)
+        self.mounts.append(mount)
+        mount.start()
+        return mount
+
+    def corrupt(self, index, path, *arguments):
+        """Runs `corrupt` on that dataserver; what it says with --json."""
+        done = self.run_corrupt(index, path, *arguments, "--json")
+        assert done.returncode == 0, f"corrupt failed: {done.stderr}"
+        return json.loads(done.stdout)
+
+    def run_corrupt(self, index, path, *arguments):
+        command = [BIN / "corrupt", self.dataserver(index).port, path, *arguments]
+        return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=DEADLINE)
+
+    def kill_all(self):
+        for process in [*self.mounts, *self.servers]:
+            process.kill()
+
+    def restart_servers(self):
+        for server in self.servers:
+            if not server.alive():
+                server.start(wait=False)
+        for server in self.servers:
+            eventually(server.healthy, f"{server.name} answers")
+
+    def close(self, show_logs=False):
+        if show_logs:
+            for process in [*self.servers, *self.mounts]:
+                print(f"--- {process.name}\n{process.last_words()}", file=sys.stderr)
+        for mount in self.mounts:
+            mount.clear()
+        for server in self.servers:
+            server.kill()
+        self.ports.release()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # What the servers say of themselves, in one place: the methods people call (system.listMethods).
+
+    def status(self):
+        return self.metaserver.rpc.ring.status()
+
+    def locate(self, path):
+        return self.metaserver.rpc.ns.locate(path)
+
+
+class Scenario(unittest.TestCase):
+    """A test with clusters that end with it."""
+
+    maxDiff = 2000
+
+    def cluster(self, **options):
+        cluster = Cluster(**options)
+        self.addCleanup(lambda: cluster.close(show_logs=self._has_failed()))
+        return cluster
+
+    def _has_failed(self):
+        outcome = self._outcome
+        result = getattr(outcome, "result", None)
+        return any(test is self for test, _ in [*result.failures, *result.errors]) or not outcome.success
+
+    def refusal(self, command, **options):
+        """Runs a command that must fail; its exit code and the one line it says."""
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=DEADLINE,
+                              **options)
+        self.assertNotEqual(done.returncode, 0, f"{command} succeeded: {done.stdout}")
+        lines = done.stderr.strip().splitlines()
+        self.assertTrue(lines, f"{command} failed without a word")
+        return done.returncode, lines[-1]
+
+    def assert_errno(self, number, function, *arguments):
+        with self.assertRaises(OSError) as caught:
+            function(*arguments)
+        self.assertEqual(caught.exception.errno, number, f"{os.strerror(caught.exception.errno)}, "
+                         f"not {os.strerror(number)}")
+
+
+def main():
+    """The end of every scenario's file."""
+    if not os.path.exists("/dev/fuse"):
+        print("skipped: /dev/fuse is missing")
+        sys.exit(SKIPPED)
+    unittest.main(verbosity=2)
