@@ -346,6 +346,11 @@ std::vector<std::string> SimDisk::file_names() const {
   return names;
 }
 
+std::uint64_t SimDisk::written_size(const std::string& name) const {
+  const auto found = files_.find(name);
+  return found == files_.end() ? 0 : std::min(found->second->current.size(), found->second->current.written_size());
+}
+
 std::optional<std::string> SimDisk::content(const std::string& name) const {
   const auto found = files_.find(name);
   if (found == files_.end()) return std::nullopt;

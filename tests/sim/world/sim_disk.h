@@ -31,7 +31,8 @@ class Pages {
   using PagePointer = std::shared_ptr<const Page>;
 
   std::uint64_t size() const { return size_; }
-  std::size_t count() const { return pages_.size(); }
+  /// End of the last page that was ever written.
+  std::uint64_t written_size() const { return pages_.empty() ? 0 : (pages_.rbegin()->first + 1) * kPageSize; }
   void set_size(std::uint64_t size) { size_ = size; }
   /// Nothing: zeros.
   PagePointer page(std::uint64_t index) const;
@@ -84,6 +85,8 @@ class SimDisk : public Disk {
   /// Flips one bit of a file on the platter. False if there is no such byte.
   bool flip_bit(const std::string& name, std::uint64_t offset, unsigned bit);
   std::vector<std::string> file_names() const;
+  /// Where the written part ends, to a page: what was only preallocated does not count.
+  std::uint64_t written_size(const std::string& name) const;
   std::optional<std::string> content(const std::string& name) const;
   /// Replaces or makes a file, durably: for tests that prepare a disk.
   void put(const std::string& name, std::string_view content);

@@ -148,6 +148,7 @@ void SimNetwork::reply_sent(std::uint64_t id, ProcessId client, ProcessId server
   }
   Result<std::string> result = Error{ErrorCode::Malformed, "not an answer of ours"};
   if (reply.status == 200 && reply.body.size() <= kHttpBodySizeMax) result = std::move(reply.body);
+  if (reply.status == 503) result = Error{ErrorCode::Unavailable, reply.body};
   scheduler_.add(scheduler_.now() + delay(server, client), nullptr, [this, id, client, server, result] {
     before_delivery(server, client);
     if (!reachable(server, client)) return;

@@ -1,6 +1,7 @@
 #include "tests/sim/world/sim_stream.h"
 
 #include "block/checksum.h"
+#include "env/frame_format.h"
 
 namespace mendfs::sim {
 namespace {
@@ -11,8 +12,13 @@ std::uint64_t hash_of(const Frame& frame) {
   return hash;
 }
 
-/// As it leaves a socket: the data is one piece of fresh memory, or none.
-Frame as_received(const Frame& sent) {
+/// As it leaves a socket: checked as there, and the data is one piece of fresh memory, or none.
+Result<Frame> as_received(const Frame& sent) {
+  if (sent.header.size() > kFrameHeaderSizeMax || sent.data_size() > kFrameDataSizeMax)
+    return Error{ErrorCode::Malformed, "a frame larger than allowed"};
+  const auto encoded = encode_frame_prefix(bytes_of(sent.header), sent.data_size());
+  MENDFS_TRY(const FramePrefix prefix, decode_frame_prefix(encoded));
+  MENDFS_TRY_VOID(check_frame_header(prefix, bytes_of(sent.header)));
   Frame frame{sent.header, {}};
   if (const std::size_t size = sent.data_size(); size > 0) {
     Buffer whole = Buffer::allocate(size);
@@ -36,11 +42,6 @@ Task<Result<Frame>> SimStream::next_frame(std::shared_ptr<Link> link, int side) 
   if (end.inbox.empty()) co_return Error{ErrorCode::Unavailable, "the connection is closed"};
   Frame frame = std::move(end.inbox.front());
   end.inbox.pop_front();
-  if (frame.header.size() > kFrameHeaderSizeMax || frame.data_size() > kFrameDataSizeMax) {
-    end.ended = true;
-    end.inbox.clear();
-    co_return Error{ErrorCode::Malformed, "a frame larger than allowed"};
-  }
   co_return frame;
 }
 
@@ -102,8 +103,14 @@ void SimNetwork::send_frame(const std::shared_ptr<Link>& link, int side, Frame f
     break_link(link);
     return;
   }
+  // The other side would end the connection over a frame that breaks the rules.
+  Result<Frame> received = as_received(frame);
+  if (!received.ok()) {
+    break_link(link);
+    return;
+  }
   from.unsent_size += frame.header.size() + frame.data_size();
-  transmit(link, side, as_received(frame));
+  transmit(link, side, std::move(*received));
 }
 
 void SimNetwork::transmit(const std::shared_ptr<Link>& link, int side, std::optional<Frame> frame) {

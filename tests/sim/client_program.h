@@ -1,0 +1,68 @@
+// What runs on a client's machine: a mount and its users.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tests/sim/file_worker.h"
+#include "tests/sim/world/world.h"
+
+namespace mendfs::sim {
+
+/// Mounts, however long that takes, and lets one worker work.
+class WriterProgram {
+ public:
+  WriterProgram(Env& env, client::Options mount, Journal& journal, std::string name, WorkerOptions options);
+  WriterProgram(const WriterProgram&) = delete;
+  WriterProgram& operator=(const WriterProgram&) = delete;
+  ~WriterProgram();
+
+  bool finished() const { return finished_; }
+  std::string describe() const;
+
+ private:
+  static Task<void> live(WriterProgram* self);
+
+  Env& env_;
+  client::Options mount_;
+  Journal& journal_;
+  std::string name_;
+  WorkerOptions options_;
+  std::unique_ptr<client::Filesystem> filesystem_;
+  std::unique_ptr<FileWorker> worker_;
+  bool finished_ = false;
+  Scope scope_;
+};
+
+/// Mounts and reads the others' files, again and again, until told to stop.
+class ReaderProgram {
+ public:
+  ReaderProgram(Env& env, client::Options mount, Journal& journal, Duration pause_max);
+  ReaderProgram(const ReaderProgram&) = delete;
+  ReaderProgram& operator=(const ReaderProgram&) = delete;
+  ~ReaderProgram();
+
+  /// Ends after the file it is at.
+  void stop() { stopping_ = true; }
+  bool finished() const { return finished_; }
+  std::string describe() const;
+
+ private:
+  static Task<void> live(ReaderProgram* self);
+
+  Env& env_;
+  client::Options mount_;
+  Journal& journal_;
+  Duration pause_max_;
+  std::unique_ptr<client::Filesystem> filesystem_;
+  std::string doing_ = "mounting";
+  bool stopping_ = false;
+  bool finished_ = false;
+  Scope scope_;
+};
+
+/// Mounts, trying again until it succeeds.
+Task<std::unique_ptr<client::Filesystem>> mount_patiently(Env& env, client::Options options);
+
+}  // namespace mendfs::sim

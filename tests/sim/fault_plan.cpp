@@ -1,0 +1,199 @@
+#include "tests/sim/fault_plan.h"
+
+#include <fmt/core.h>
+
+namespace mendfs::sim {
+namespace {
+
+constexpr const char* kNames[] = {"kill data", "kill meta", "power cut data", "partition", "break connections",
+                                  "pause",     "flip bits", "wipe victim",    "clog"};
+static_assert(std::size(kNames) == static_cast<std::size_t>(Fault::kCount));
+
+}  // namespace
+
+FaultPlan::FaultPlan(Cluster& cluster, Journal& journal, std::uint64_t seed)
+    : cluster_(cluster),
+      world_(cluster.world()),
+      journal_(journal),
+      random_(seed),
+      victim_(static_cast<Slot>(random_.below(cluster.slot_count()))) {
+  for (bool& enabled : enabled_) enabled = random_.one_in(2);
+  NetworkFaults& network = world_.network().faults();
+  if (random_.one_in(3)) network.lost_per_million = static_cast<std::uint32_t>(random_.between(100, 5'000));
+  if (random_.one_in(3)) network.late_per_million = static_cast<std::uint32_t>(random_.between(1'000, 50'000));
+}
+
+void FaultPlan::begin() {
+  active_ = true;
+  world_.network().set_delivery_hook([this](ProcessId, ProcessId) {
+    if (messages_left_ > 0 && --messages_left_ == 0) std::exchange(waiting_strike_, nullptr)();
+  });
+  schedule_next();
+}
+
+void FaultPlan::stop() {
+  active_ = false;
+  messages_left_ = 0;
+  waiting_strike_ = nullptr;
+  world_.network().faults() = NetworkFaults{};
+  world_.network().heal_all();
+  for (const auto& process : world_.processes()) process->loop().set_paused(false);
+  cluster_.start_all();
+}
+
+std::string FaultPlan::describe() const {
+  std::string text;
+  for (std::size_t i = 0; i < std::size(kNames); ++i)
+    if (counts_[i] > 0) text += fmt::format("{}{} x{}", text.empty() ? "" : ", ", kNames[i], counts_[i]);
+  return text.empty() ? "no faults" : text;
+}
+
+Duration FaultPlan::some_time(Duration most) {
+  return Duration(random_.below(static_cast<std::uint64_t>(most.count()) + 1));
+}
+
+void FaultPlan::schedule_next() {
+  world_.after(some_time(1500ms), [this] {
+    if (!active_) return;
+    strike();
+    schedule_next();
+  });
+}
+
+void FaultPlan::strike() {
+  const auto fault = static_cast<Fault>(random_.below(static_cast<std::uint64_t>(Fault::kCount)));
+  if (!enabled(fault)) return;
+  perform(fault);
+}
+
+void FaultPlan::perform(Fault fault) {
+  ++count_;
+  ++counts_[static_cast<std::size_t>(fault)];
+  switch (fault) {
+    case Fault::KillData:
+      at_some_message([this] { kill_data(); });
+      break;
+    case Fault::KillMeta:
+      at_some_message([this] {
+        cluster_.meta().kill();
+        restart_later(cluster_.meta());
+      });
+      break;
+    case Fault::PowerCutData:
+      at_some_message([this] { cut_power(); });
+      break;
+    case Fault::Partition:
+      partition();
+      break;
+    case Fault::BreakConnections:
+      world_.network().break_connections(any_server().id(), any_server().id());
+      break;
+    case Fault::Pause:
+      pause();
+      break;
+    case Fault::FlipBits:
+      flip_bits();
+      break;
+    case Fault::WipeVictim:
+      wipe_victim();
+      break;
+    case Fault::Clog: {
+      const ProcessId from = any_server().id();
+      const ProcessId to = any_server().id();
+      world_.network().clog(from, to, some_time(1s));
+      world_.after(some_time(3s), [this, from, to] { world_.network().clog(from, to, Duration(0)); });
+      break;
+    }
+    case Fault::kCount:
+      break;
+  }
+}
+
+void FaultPlan::at_some_message(std::function<void()> strike) {
+  if (messages_left_ > 0) return;
+  messages_left_ = random_.between(1, 200);
+  waiting_strike_ = std::move(strike);
+}
+
+void FaultPlan::restart_later(SimProcess& process) {
+  // Mostly short; sometimes longer than any lease or silence.
+  const Duration down = random_.one_in(6) ? some_time(15s) : some_time(2s);
+  world_.after(down, [this, &process] {
+    if (active_ && !process.alive()) cluster_.start(process);
+  });
+}
+
+SimProcess& FaultPlan::any_server() {
+  const std::uint64_t which = random_.below(cluster_.slot_count() + 1);
+  return which == cluster_.slot_count() ? cluster_.meta() : cluster_.data(static_cast<Slot>(which));
+}
+
+void FaultPlan::kill_data() {
+  SimProcess& process = cluster_.data(static_cast<Slot>(random_.below(cluster_.slot_count())));
+  process.kill();
+  restart_later(process);
+}
+
+void FaultPlan::cut_power() {
+  const Slot slot = static_cast<Slot>(random_.below(cluster_.slot_count()));
+  SimProcess& process = cluster_.data(slot);
+  if (!process.alive()) return;
+  if (!cluster_.healthy())
+    for (const auto& file : journal_.files) file->model.lose_power();
+  process.power_cut();
+  ++journal_.resets;
+  restart_later(process);
+}
+
+void FaultPlan::partition() {
+  const auto count = static_cast<ProcessId>(world_.processes().size());
+  const auto a = static_cast<ProcessId>(random_.below(count));
+  const auto b = static_cast<ProcessId>(random_.below(count));
+  const bool from_all = random_.one_in(3);
+  for (ProcessId other = 0; other < count; ++other) {
+    if (!from_all && other != b) continue;
+    if (random_.one_in(2)) {
+      world_.network().block_both_ways(a, other);
+    } else {
+      world_.network().block(a, other);
+    }
+  }
+  const Duration length = random_.one_in(8) ? some_time(15s) : some_time(3s);
+  world_.after(length, [this, a, count] {
+    for (ProcessId other = 0; other < count; ++other) {
+      world_.network().unblock(a, other);
+      world_.network().unblock(other, a);
+    }
+  });
+}
+
+void FaultPlan::pause() {
+  SimProcess& process = any_server();
+  process.loop().set_paused(true);
+  const Duration length = random_.one_in(6) ? some_time(14s) : some_time(3s);
+  world_.after(length, [&process] { process.loop().set_paused(false); });
+}
+
+void FaultPlan::flip_bits() {
+  SimDisk& disk = cluster_.data(victim_).disk();
+  std::vector<std::string> segments;
+  for (const std::string& name : disk.file_names())
+    if (name.find("segment") != std::string::npos) segments.push_back(name);
+  if (segments.empty()) return;
+  const std::string& name = segments[random_.below(segments.size())];
+  const std::uint64_t size = disk.written_size(name);
+  if (size == 0) return;
+  for (std::uint64_t i = random_.between(1, 3); i > 0; --i)
+    (void)disk.flip_bit(name, random_.below(size), static_cast<unsigned>(random_.below(8)));
+}
+
+void FaultPlan::wipe_victim() {
+  if (!cluster_.healthy()) return;
+  SimProcess& process = cluster_.data(victim_);
+  process.kill();
+  process.wipe();
+  ++journal_.resets;
+  restart_later(process);
+}
+
+}  // namespace mendfs::sim

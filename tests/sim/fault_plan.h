@@ -1,0 +1,83 @@
+// What goes wrong in a run, and when: drawn from the seed, and kept within what
+// the design promises to survive.
+//
+// Survivable, always: any server killed at any message, any connection broken,
+// late or cut off, any process stopped for a while. Damage to stored bytes
+// (flipped bits, a wiped store) hits one server only, the victim, and a wipe
+// only while the others are whole. Power cuts hit dataservers one at a time;
+// when another server was not whole at that moment, the oracle is told that
+// un-synced bytes may be gone. After stop() everything is up and connected.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/sim/cluster.h"
+#include "tests/sim/file_worker.h"
+
+namespace mendfs::sim {
+
+enum class Fault {
+  KillData,
+  KillMeta,
+  PowerCutData,
+  Partition,
+  BreakConnections,
+  Pause,
+  FlipBits,
+  WipeVictim,
+  Clog,
+  kCount,
+};
+
+class FaultPlan {
+ public:
+  FaultPlan(Cluster& cluster, Journal& journal, std::uint64_t seed);
+  FaultPlan(const FaultPlan&) = delete;
+  FaultPlan& operator=(const FaultPlan&) = delete;
+
+  /// Draws which faults this run has, and begins.
+  void begin();
+  /// Ends all faults, heals the network and starts every server.
+  void stop();
+  /// Whether this run may lose what was not fsync'd; then writes are to cover
+  /// whole blocks.
+  bool may_cut_power() const { return enabled(Fault::PowerCutData); }
+
+  /// What was done, for the report.
+  std::uint64_t count() const { return count_; }
+  std::string describe() const;
+
+ private:
+  bool enabled(Fault fault) const { return enabled_[static_cast<std::size_t>(fault)]; }
+  void schedule_next();
+  void strike();
+  void perform(Fault fault);
+  /// Now, or before one of the next deliveries: so a crash comes between any
+  /// two messages.
+  void at_some_message(std::function<void()> strike);
+  void restart_later(SimProcess& process);
+  void kill_data();
+  void cut_power();
+  void partition();
+  void pause();
+  void flip_bits();
+  void wipe_victim();
+  SimProcess& any_server();
+  Duration some_time(Duration most);
+
+  Cluster& cluster_;
+  SimWorld& world_;
+  Journal& journal_;
+  SimRandom random_;
+  Slot victim_;
+  bool enabled_[static_cast<std::size_t>(Fault::kCount)] = {};
+  bool active_ = false;
+  std::uint64_t count_ = 0;
+  std::uint64_t counts_[static_cast<std::size_t>(Fault::kCount)] = {};
+  std::uint64_t messages_left_ = 0;
+  std::function<void()> waiting_strike_;
+};
+
+}  // namespace mendfs::sim

@@ -1,0 +1,228 @@
+#include "tests/sim/file_worker.h"
+
+#include <fmt/core.h>
+
+#include "env/future.h"
+
+namespace mendfs::sim {
+namespace {
+
+constexpr std::uint32_t kReadSize = 128 * 1024;
+
+std::string random_bytes(SimRandom& random, std::size_t size) {
+  std::string bytes(size, '\0');
+  for (std::size_t i = 0; i < size; i += 8) {
+    const std::uint64_t word = random.next() | 1;  // never all zeros: a lost block would go unseen
+    std::memcpy(bytes.data() + i, &word, std::min<std::size_t>(8, size - i));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+FileWorker::FileWorker(Loop& loop, client::Filesystem& filesystem, Journal& journal, std::string name,
+                       std::uint64_t seed, WorkerOptions options)
+    : loop_(loop),
+      filesystem_(filesystem),
+      journal_(journal),
+      name_(std::move(name)),
+      random_(seed),
+      options_(options) {}
+
+FileWorker::~FileWorker() {
+  for (const Mine& mine : mine_) mine.file->abandoned = true;
+}
+
+bool FileWorker::failed(const Mine& mine, const char* what, const Error& error) {
+  journal_.fail(
+      fmt::format("{}: {} of {} failed: {} ({})", name_, what, mine.file->name, to_string(error.code), error.message));
+  return false;
+}
+
+Task<void> FileWorker::run() {
+  for (std::uint32_t i = 0; i < options_.file_count; ++i) {
+    const bool made = co_await create(i);
+    if (!made) co_return;
+  }
+  for (std::uint32_t i = 0; i < options_.operation_count; ++i) {
+    const bool good = co_await step(mine_[random_.below(mine_.size())]);
+    if (!good || !journal_.failure.empty()) co_return;
+    co_await sleep_for(loop_, Duration(random_.below(static_cast<std::uint64_t>(options_.pause_max.count()) + 1)));
+  }
+  for (Mine& mine : mine_) {
+    const bool flushed = co_await flush(mine);
+    if (!flushed) co_return;
+    filesystem_.release(mine.handle);
+  }
+  doing_ = "done";
+  finished_ = true;
+}
+
+Task<bool> FileWorker::create(std::uint32_t index) {
+  journal_.files.push_back(std::make_unique<Journal::File>());
+  Journal::File* file = journal_.files.back().get();
+  file->name = fmt::format("{}-{}", name_, index);
+  mine_.push_back({file});
+  doing_ = "creating " + file->name;
+  protocol::MakeRequest request;
+  request.parent = kRootInode;
+  request.name = file->name;
+  request.mode = 0100644;
+  client::OpenFlags flags;
+  flags.write = true;
+  Result<client::Opened> opened = co_await filesystem_.create(std::move(request), flags);
+  if (!opened.ok()) co_return failed(mine_.back(), "creation", opened.error());
+  file->inode = opened->attributes.inode;
+  mine_.back().handle = opened->handle;
+  co_return true;
+}
+
+Task<bool> FileWorker::step(Mine& mine) {
+  switch (random_.below(16)) {
+    case 0:
+    case 1:
+      return sync(mine);
+    case 2:
+    case 3:
+      return flush(mine);
+    case 4:
+      return truncate(mine);
+    case 5:
+      return reopen(mine);
+    case 6:
+      return rename(mine);
+    case 7:
+    case 8:
+    case 9:
+    case 10:
+      return read(mine);
+    default:
+      return write(mine);
+  }
+}
+
+Task<bool> FileWorker::write(Mine& mine) {
+  std::uint64_t offset = random_.below(options_.file_size_max);
+  std::uint64_t size = random_.one_in(3) ? random_.between(1, 600) : random_.between(1, options_.file_size_max / 3);
+  if (options_.aligned) {
+    offset = offset / kBlockSizeDefault * kBlockSizeDefault;
+    size = (size + kBlockSizeDefault - 1) / kBlockSizeDefault * kBlockSizeDefault;
+  }
+  const std::string bytes = random_bytes(random_, static_cast<std::size_t>(size));
+  doing_ = fmt::format("writing {} {}+{}", mine.file->name, offset, size);
+  mine.file->model.write(offset, bytes);
+  Buffer data = Buffer::copy_of(bytes_of(bytes));
+  client::PreparedWrite prepared = client::prepare_write(offset, std::move(data), client::block_size_of(mine.handle));
+  Result<std::uint32_t> written = co_await filesystem_.write(mine.handle, std::move(prepared));
+  if (!written.ok()) co_return failed(mine, "write", written.error());
+  if (*written != size) journal_.fail(fmt::format("{}: {} of {} bytes written", name_, *written, size));
+  ++journal_.writes;
+  co_return true;
+}
+
+Task<bool> FileWorker::read(Mine& mine) {
+  const std::uint64_t offset = random_.below(options_.file_size_max);
+  const auto size = static_cast<std::uint32_t>(random_.between(1, options_.file_size_max));
+  doing_ = fmt::format("reading {} {}+{}", mine.file->name, offset, size);
+  const FileModel::Mark seen = mine.file->model.mark();
+  Result<Buffer> bytes = co_await filesystem_.read(mine.handle, offset, size);
+  if (!bytes.ok()) co_return failed(mine, "read", bytes.error());
+  const auto wrong = mine.file->model.check(offset, size, text_of(*bytes), seen);
+  if (wrong)
+    journal_.fail(fmt::format("{}: its own read of {} {}+{} got {}", name_, mine.file->name, offset, size, *wrong));
+  ++journal_.reads;
+  co_return !wrong;
+}
+
+Task<bool> FileWorker::sync(Mine& mine) {
+  doing_ = "syncing " + mine.file->name;
+  const FileModel::Mark mark = mine.file->model.mark();
+  Result<void> synced = co_await filesystem_.fsync(mine.handle, random_.one_in(2));
+  if (!synced.ok()) co_return failed(mine, "fsync", synced.error());
+  mine.file->model.make_durable(mark);
+  ++journal_.syncs;
+  co_return true;
+}
+
+Task<bool> FileWorker::flush(Mine& mine) {
+  doing_ = "flushing " + mine.file->name;
+  const FileModel::Mark mark = mine.file->model.mark();
+  Result<void> flushed = co_await filesystem_.flush(mine.handle);
+  if (!flushed.ok()) co_return failed(mine, "flush", flushed.error());
+  mine.file->model.settle(mark);
+  co_return true;
+}
+
+Task<bool> FileWorker::truncate(Mine& mine) {
+  protocol::SetAttributesRequest request;
+  request.inode = mine.file->inode;
+  std::uint64_t size = random_.below(options_.file_size_max);
+  if (options_.aligned) size = size / kBlockSizeDefault * kBlockSizeDefault;
+  request.size = size;
+  doing_ = fmt::format("cutting {} to {}", mine.file->name, size);
+  mine.file->model.truncate(size);
+  Result<protocol::Attributes> attributes = co_await filesystem_.set_attributes(std::move(request));
+  if (!attributes.ok()) co_return failed(mine, "truncate", attributes.error());
+  if (attributes->size != size)
+    journal_.fail(fmt::format("{}: {} cut to {} has {} bytes", name_, mine.file->name, size, attributes->size));
+  ++journal_.cuts;
+  co_return true;
+}
+
+Task<bool> FileWorker::reopen(Mine& mine) {
+  const bool flushed = co_await flush(mine);
+  if (!flushed) co_return false;
+  filesystem_.release(mine.handle);
+  doing_ = "opening " + mine.file->name;
+  Result<protocol::Attributes> found = co_await filesystem_.lookup(kRootInode, mine.file->name);
+  if (!found.ok()) co_return failed(mine, "lookup", found.error());
+  if (found->size != mine.file->model.size())
+    journal_.fail(
+        fmt::format("{}: {} has {} bytes, not {}", name_, mine.file->name, found->size, mine.file->model.size()));
+  client::OpenFlags flags;
+  flags.write = true;
+  Result<client::Opened> opened = co_await filesystem_.open(mine.file->inode, flags);
+  if (!opened.ok()) co_return failed(mine, "open", opened.error());
+  mine.handle = opened->handle;
+  co_return true;
+}
+
+Task<bool> FileWorker::rename(Mine& mine) {
+  protocol::RenameRequest request;
+  request.parent = kRootInode;
+  request.name = mine.file->name;
+  request.new_parent = kRootInode;
+  request.new_name = fmt::format("{}-renamed-{}", name_, renames_++);
+  const std::string new_name = request.new_name;
+  doing_ = "renaming " + mine.file->name + " to " + new_name;
+  Result<void> renamed = co_await filesystem_.rename(std::move(request));
+  if (!renamed.ok()) co_return failed(mine, "rename", renamed.error());
+  mine.file->name = new_name;
+  co_return true;
+}
+
+Task<bool> check_file(client::Filesystem& filesystem, Journal& journal, Journal::File& file, std::string reader) {
+  client::OpenFlags flags;
+  Result<client::Opened> opened = co_await filesystem.open(file.inode, flags);
+  if (!opened.ok()) {
+    journal.fail(fmt::format("{}: open of {} failed: {} ({})", reader, file.name, to_string(opened.code()),
+                             opened.error().message));
+    co_return false;
+  }
+  // Whatever was settled before the open must be seen; power may be lost while
+  // we read.
+  const FileModel::Mark seen = file.model.settled();
+  Result<Buffer> bytes = co_await filesystem.read(opened->handle, 0, kReadSize);
+  filesystem.release(opened->handle);
+  if (!bytes.ok()) {
+    journal.fail(fmt::format("{}: read of {} failed: {} ({})", reader, file.name, to_string(bytes.code()),
+                             bytes.error().message));
+    co_return false;
+  }
+  const auto wrong = file.model.check(0, kReadSize, text_of(*bytes), std::min(seen, file.model.settled()));
+  if (wrong) journal.fail(fmt::format("{}: its read of {} got {}", reader, file.name, *wrong));
+  ++journal.reads;
+  co_return !wrong;
+}
+
+}  // namespace mendfs::sim
