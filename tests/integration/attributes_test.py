@@ -11,6 +11,11 @@ from twin import Twin
 SECOND = 1_000_000_000
 
 
+def append(path):
+    with open(path, "ab") as file:
+        file.write(b"x")
+
+
 def as_user(uid, action):
     """Runs action in a child process of another user; its errno's name, or "ok"."""
     reader, writer = os.pipe()
@@ -180,7 +185,7 @@ class Permissions(Twin):
         for root in (self.mnt, self.local):
             (root / "program").write_bytes(b"#!")
             (root / "program").chmod(0o6777)
-        self.both_as_user(lambda root: open(root / "program", "ab").write(b"x") and None)
+        self.both_as_user(lambda root: append(root / "program"))
         self.both(lambda root: oct((root / "program").stat().st_mode))
         for root in (self.mnt, self.local):
             (root / "program").chmod(0o6777)
