@@ -7,6 +7,8 @@ namespace mendfs::store {
 
 bool IndexFlusher::due() const {
   const Position end = parts_.log.end();
+  // The first flush comes soon: without one a missing segment is not noticed.
+  if (parts_.flushed == 0) return !parts_.segments.empty();
   const std::uint64_t replay_segments = segment_of(end) - segment_of(parts_.flushed);
   return parts_.kv->unflushed_size() >= parts_.options.index_flush_size ||
          replay_segments * parts_.options.segment_size >= parts_.options.replay_size_max;

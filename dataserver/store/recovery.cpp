@@ -116,7 +116,11 @@ Result<void> StoreRecovery::read_checkpoint() {
   if (end) {
     MENDFS_TRY(parts_.index_end, unpack<Position>(*end));
   }
-  if (!saved) return {};
+  if (!saved) {
+    // Either nothing was ever flushed, then no segment was ever removed either; or all of it is gone.
+    recovery_.index_rebuilt = !end && !sizes_.empty();
+    return {};
+  }
   MENDFS_TRY(Checkpoint checkpoint, unpack<Checkpoint>(*saved));
   if (checkpoint.generation != parts_.superblock.generation)
     return Error{ErrorCode::Corruption, "it belongs to another store"};
@@ -202,7 +206,7 @@ Task<Result<void>> StoreRecovery::survey_segment(SegmentNumber number) {
     offset += record->size;
     log_progress("surveyed", number);
     if (!record->intact) {
-      gaps_.push_back({record->position, record->size});
+      gaps_.push_back({record->position, record->size, record->unfinished});
       continue;
     }
     last_intact_ = record->position;
@@ -229,7 +233,12 @@ Result<void> StoreRecovery::note_begin(const FoundRecord& record) {
   const auto file = sizes_.find(previous);
   if (file == sizes_.end()) {
     // Of an index built anew nobody knows which segments compaction had removed.
-    if (replay_from_ > 0) gaps_.push_back({position_of(previous, 0), 0});
+    if (recovery_.index_rebuilt) return {};
+    gaps_.push_back({position_of(previous, 0), 0});
+    if (is_torn(gaps_.back())) return {};
+    // Known before the end of the survey: the index, which names what was in it, is built anew too.
+    parts_.env.log.error("segment {} of {} is missing", previous, parts_.options.name);
+    recovery_.records_lost = true;
   } else if (file->second < offset_of(begin.previous_end)) {
     gaps_.push_back({position_of(previous, static_cast<std::uint32_t>(file->second)), 0});
   }
@@ -262,7 +271,8 @@ Task<Result<void>> StoreRecovery::replay_run(SegmentReader* reader, FoundRecord 
     gaps_.push_back({record.position, record.size});
     co_return Result<void>{};
   }
-  if (is_torn(record.position)) {
+  // A kill leaves a record short, but what is there is right; a power cut may leave any part of it.
+  if (recovery_.rebooted && record.position >= durable_) {
     MENDFS_CO_TRY(const bool intact, co_await reader->data_is_intact(record, header->layout.block_size));
     if (!intact) {
       gaps_.push_back({record.position, record.size});
@@ -299,14 +309,14 @@ Result<void> StoreRecovery::replay_cuts(const FoundRecord& record) {
   return parts_.checked(parts_.cuts->put(stored.inode, std::move(entry), parts_.note_index_end(record.position)));
 }
 
-/// Whether bytes there that do not fit may be those of a write that was never finished.
-bool StoreRecovery::is_torn(Position position) const {
-  return position >= durable_ && (recovery_.rebooted || position >= last_intact_);
+/// Whether it may be what is left of a write that was never finished.
+bool StoreRecovery::is_torn(const Gap& gap) const {
+  return gap.position >= durable_ && (recovery_.rebooted || (gap.unfinished && gap.position > last_intact_));
 }
 
 Task<Result<void>> StoreRecovery::judge_gaps() {
   for (const Gap& gap : gaps_) {
-    if (is_torn(gap.position)) {
+    if (is_torn(gap)) {
       recovery_.discarded_bytes += gap.size;
       continue;
     }
@@ -360,6 +370,7 @@ Task<Result<void>> StoreRecovery::finish() {
   if (recovery_.rebooted) {
     parts_.superblock.boot_id = parts_.env.disk.boot_id();
     parts_.superblock.boot = random_id();
+    for (RangeState& range : parts_.superblock.ranges) range.behind = range.complete;
   }
   if (!recovery_.rebooted && !recovery_.index_rebuilt) co_return Result<void>{};
   parts_.superblock.index_damaged = false;

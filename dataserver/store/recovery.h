@@ -3,10 +3,10 @@
 // The index remembers a position of the log; what lies behind it is read again (twice: first the heads alone, to learn
 // how far the log was durable, then everything). Bytes that are no record are judged by where they lie:
 //
-//   before the newest recorded sync point      damage: every range is marked incomplete, and mended by a rebuild
-//   behind it, after a reboot of the machine   a write that the power cut tore: discarded
-//   behind it, and nothing intact follows      a write that a kill tore: discarded
-//   behind it otherwise                        damage
+//   before the newest recorded sync point       damage: every range is marked incomplete, and mended by a rebuild
+//   behind it, after a reboot of the machine    a write that the power cut tore: discarded
+//   behind it, and the file ends within it      a write that a kill tore: discarded
+//   behind it otherwise                         damage
 //
 // Then a void record is laid over them, so that they are judged once.
 #pragma once
@@ -32,6 +32,7 @@ class StoreRecovery {
   struct Gap {
     Position position = 0;
     std::uint64_t size = 0;
+    bool unfinished = false;  // see FoundRecord
   };
 
   Task<Result<void>> open_superblock();
@@ -49,7 +50,7 @@ class StoreRecovery {
   Task<Result<void>> replay_segment(SegmentNumber number);
   Task<Result<void>> replay_run(SegmentReader* reader, FoundRecord record);
   Result<void> replay_cuts(const FoundRecord& record);
-  bool is_torn(Position position) const;
+  bool is_torn(const Gap& gap) const;
   Task<Result<void>> judge_gaps();
   Result<void> close_gap(const Gap& gap);
   Task<Result<void>> finish();

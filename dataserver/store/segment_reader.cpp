@@ -29,29 +29,38 @@ Task<Result<Buffer>> SegmentReader::bytes(std::uint64_t offset, std::uint64_t si
   co_return cached_.slice(skip, std::min(wanted, cached_.size() - skip));
 }
 
-Task<Result<std::optional<FoundRecord>>> SegmentReader::intact_at(std::uint64_t offset) {
-  std::optional<FoundRecord> nothing;
-  const Position position = position_of(number_, static_cast<std::uint32_t>(offset));
+/// What is at `offset`, with its size if it is intact.
+Task<Result<FoundRecord>> SegmentReader::judge(std::uint64_t offset) {
+  FoundRecord found;
+  found.position = position_of(number_, static_cast<std::uint32_t>(offset));
+  const std::uint64_t left = size_ - offset;
   MENDFS_CO_TRY(const Buffer start, co_await bytes(offset, kPrefixSize));
-  const std::optional<RecordPrefix> prefix = decode_prefix(start, position);
-  if (!prefix || prefix->record_size() > size_ - offset) co_return nothing;
+  const std::optional<RecordPrefix> prefix = decode_prefix(start, found.position);
+  if (!prefix || prefix->head_size() > left) {
+    found.unfinished = prefix.has_value() || left < kPrefixSize;
+    co_return found;
+  }
   MENDFS_CO_TRY(Buffer head, co_await bytes(offset, prefix->head_size()));
-  if (head.size() != prefix->head_size() || !head_is_intact(*prefix, head)) co_return nothing;
-  FoundRecord found{position, prefix->record_size(), true, *prefix, std::move(head)};
-  co_return std::optional<FoundRecord>(std::move(found));
+  if (head.size() != prefix->head_size() || !head_is_intact(*prefix, head)) co_return found;
+  found.unfinished = prefix->record_size() > left;
+  if (found.unfinished) co_return found;
+  found.intact = true;
+  found.size = prefix->record_size();
+  found.prefix = *prefix;
+  found.head = std::move(head);
+  co_return found;
 }
 
 Task<Result<std::optional<FoundRecord>>> SegmentReader::at(std::uint64_t offset) {
   std::optional<FoundRecord> nothing;
   if (offset >= size_) co_return nothing;
-  MENDFS_CO_TRY(std::optional<FoundRecord> found, co_await intact_at(offset));
-  if (found) co_return found;
-  // A void may be laid over what is skipped, so it is at least as large as one.
-  MENDFS_CO_TRY(const std::uint64_t next, co_await next_intact(offset + kPrefixSize));
-  FoundRecord damage;
-  damage.position = position_of(number_, static_cast<std::uint32_t>(offset));
-  damage.size = next - offset;
-  co_return std::optional<FoundRecord>(std::move(damage));
+  MENDFS_CO_TRY(FoundRecord found, co_await judge(offset));
+  if (!found.intact) {
+    // A void may be laid over what is skipped, so it is at least as large as one.
+    MENDFS_CO_TRY(const std::uint64_t next, co_await next_intact(offset + kPrefixSize));
+    found.size = next - offset;
+  }
+  co_return std::optional<FoundRecord>(std::move(found));
 }
 
 /// Where the next intact record begins, or the end of the segment.
@@ -63,8 +72,8 @@ Task<Result<std::uint64_t>> SegmentReader::next_intact(std::uint64_t offset) {
     std::size_t place = 0;
     for (; place <= last; place += kRecordAlignment) {
       if (std::memcmp(window.data() + place + kMagicOffset, &kRecordMagic, sizeof kRecordMagic) != 0) continue;
-      MENDFS_CO_TRY(const std::optional<FoundRecord> found, co_await intact_at(offset + place));
-      if (found) co_return offset + place;
+      MENDFS_CO_TRY(const FoundRecord found, co_await judge(offset + place));
+      if (found.intact) co_return offset + place;
     }
     offset += place;
   }

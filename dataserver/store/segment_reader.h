@@ -19,8 +19,9 @@ namespace mendfs::store {
 struct FoundRecord {
   Position position = 0;
   std::uint64_t size = 0;
-  bool intact = false;  // the head; digests and data are checked by whoever needs them
-  RecordPrefix prefix;  // only when intact, as the next
+  bool intact = false;      // the head; digests and data are checked by whoever needs them
+  bool unfinished = false;  // not intact, but what an append leaves that a kill interrupted: the file ends within it
+  RecordPrefix prefix;      // only when intact, as the next
   Buffer head;
 };
 
@@ -38,7 +39,7 @@ class SegmentReader {
 
  private:
   Task<Result<Buffer>> bytes(std::uint64_t offset, std::uint64_t size);
-  Task<Result<std::optional<FoundRecord>>> intact_at(std::uint64_t offset);
+  Task<Result<FoundRecord>> judge(std::uint64_t offset);
   Task<Result<std::uint64_t>> next_intact(std::uint64_t offset);
 
   std::shared_ptr<File> file_;
