@@ -1,0 +1,305 @@
+#include "dataserver/replication/replica.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/dataserver/replication/ring_fixture.h"
+
+namespace mendfs::test {
+
+TEST_CASE("a write is on both copies when it is answered", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  const std::string bytes = filled(3 * kBlock, 'a');
+  Result<WriteReply> written = ring.write(100, 0, bytes);
+  REQUIRE(written.ok());
+  CHECK(written->holders.size() == 2);
+  for (Slot slot : {0u, 1u}) {
+    Result<BlockRead> read = ring.read(slot, 100, 3);
+    REQUIRE(read.ok());
+    CHECK(read->state == BlockState::Data);
+    CHECK(read->version == written->version);
+    CHECK(read->bytes == filled(kBlock, 'a'));
+    CHECK(read->verified);
+  }
+  Result<BlockRead> never_written = ring.read(0, 100, 9);
+  REQUIRE(never_written.ok());
+  CHECK(never_written->state == BlockState::Absent);
+  CHECK(ring.read(2, 100, 0).code() == ErrorCode::Refused);
+}
+
+TEST_CASE("partial writes of one block never undo each other", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  std::vector<std::string> pieces;
+  Scope scope;
+  std::vector<std::optional<Result<Answer<WriteRequest>>>> answers(8);
+  std::string expected(kBlock, '\0');
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    const std::string piece = filled(50, static_cast<char>('a' + i));
+    expected.replace(i * 60, 50, piece);
+    WriteRequest request = ring.write_request(ring.file(5), 1, piece, i * 60);
+    scope.spawn(sim::detail::keep_result(ring.send(std::move(request), piece, ring.soon()), &answers[i]));
+  }
+  REQUIRE(ring.world.run_until([&] {
+    return std::all_of(answers.begin(), answers.end(), [](const auto& answer) { return answer.has_value(); });
+  }));
+  for (const auto& answer : answers) CHECK(answer->ok());
+  for (Slot slot : {1u, 2u}) {
+    Result<BlockRead> read = ring.read(slot, 5, 1);
+    REQUIRE(read.ok());
+    CHECK(read->bytes == expected);
+  }
+}
+
+TEST_CASE("a write over part of its first and last block keeps the rest of both", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  REQUIRE(ring.write(5, 0, filled(3 * kBlock, 'x')).ok());
+  REQUIRE(ring.write(5, 0, filled(2 * kBlock, 'y'), 100).ok());
+  const std::string first = filled(100, 'x') + filled(kBlock - 100, 'y');
+  const std::string last = filled(100, 'y') + filled(kBlock - 100, 'x');
+  for (Slot slot : {0u, 1u}) {
+    CHECK(ring.read(slot, 5, 0)->bytes == first);
+    CHECK(ring.read(slot, 5, 3)->bytes == filled(kBlock, 'y'));
+    CHECK(ring.read(slot, 5, 6)->bytes == last);
+  }
+}
+
+TEST_CASE("a short block reads as filled up with zeros", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  REQUIRE(ring.write(5, 0, filled(kBlock + 7, 'x')).ok());
+  CHECK(ring.read(1, 5, 3)->bytes == filled(7, 'x') + std::string(kBlock - 7, '\0'));
+  REQUIRE(ring.write(5, 3, filled(3, 'z'), 20).ok());
+  CHECK(ring.read(1, 5, 3)->bytes ==
+        filled(7, 'x') + std::string(13, '\0') + filled(3, 'z') + std::string(kBlock - 23, '\0'));
+}
+
+TEST_CASE("a write waits for a holder that is down, and is answered when it is back", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  REQUIRE(ring.write(5, 0, filled(kBlock, 'a')).ok());
+  ring.kill(1);
+  std::optional<Result<Answer<WriteRequest>>> answer;
+  Scope scope;
+  const std::string bytes = filled(kBlock, 'b');
+  WriteRequest request = ring.write_request(ring.file(5), 0, bytes);
+  scope.spawn(sim::detail::keep_result(ring.send(std::move(request), bytes, ring.soon()), &answer));
+  ring.world.run_for(12s);
+  CHECK_FALSE(answer.has_value());
+  const replication::ReplicaStatus status = ring.server(0).replica->status();
+  CHECK(status.writes_blocked == 1);
+  CHECK(status.blocked_on == 1);
+  CHECK(status.blocked_ms > 10'000);
+  ring.start(1);
+  REQUIRE(ring.world.run_until([&] { return answer.has_value(); }));
+  REQUIRE(answer->ok());
+  REQUIRE(ring.settle());
+  CHECK(ring.read(1, 5, 0)->bytes == bytes);
+  CHECK(ring.server(0).replica->status().writes_blocked == 0);
+}
+
+TEST_CASE("a write that arrives twice is applied once", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  const std::string bytes = filled(kBlock, 'a');
+  WriteRequest request = ring.write_request(ring.file(5), 0, bytes);
+  WriteRequest again = request;
+  again.retry = true;
+  Result<Answer<WriteRequest>> first = sim::run(ring.world, ring.send(request, bytes, ring.soon()));
+  REQUIRE(first.ok());
+
+  SECTION("to the same process") {
+    REQUIRE(ring.write(5, 0, filled(kBlock, 'z')).ok());
+    Result<Answer<WriteRequest>> second = sim::run(ring.world, ring.send(again, bytes, ring.soon()));
+    REQUIRE(second.ok());
+    CHECK(second->reply.version == first->reply.version);
+    CHECK(ring.read(0, 5, 0)->bytes == filled(kBlock, 'z'));
+  }
+  SECTION("after the primary was killed") {
+    REQUIRE(ring.write(5, 0, filled(kBlock, 'z')).ok());
+    ring.kill(0);
+    ring.start(0);
+    REQUIRE(ring.settle());
+    Result<Answer<WriteRequest>> second = sim::run(ring.world, ring.send(again, bytes, ring.soon()));
+    REQUIRE(second.ok());
+    CHECK(second->reply.version == first->reply.version);
+    CHECK(ring.read(0, 5, 0)->bytes == filled(kBlock, 'z'));
+  }
+}
+
+TEST_CASE("a write in flight when its primary is killed ends up on both copies or on none", "[replica]") {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    Ring ring(3, seed);
+    REQUIRE(ring.settle());
+    REQUIRE(ring.write(5, 0, filled(kBlock, 'a')).ok());
+    const std::string bytes = filled(kBlock, 'b');
+    std::optional<Result<Answer<WriteRequest>>> answer;
+    WriteRequest request = ring.write_request(ring.file(5), 0, bytes);
+    WriteRequest again = request;
+    again.retry = true;
+    {
+      Scope scope;
+      scope.spawn(sim::detail::keep_result(ring.send(std::move(request), bytes, ring.soon()), &answer));
+      ring.world.run_for(Duration(ring.world.random().below(2'000'000)));
+      ring.kill(0);
+    }
+    ring.start(0);
+    REQUIRE(ring.settle());
+    Result<BlockRead> primary = ring.read(0, 5, 0);
+    Result<BlockRead> copy = ring.read(1, 5, 0);
+    REQUIRE(primary.ok());
+    REQUIRE(copy.ok());
+    CHECK(primary->version == copy->version);
+    CHECK(primary->bytes == copy->bytes);
+    // The retry is applied if the write was not, and answered from memory if it was.
+    Result<Answer<WriteRequest>> retried = sim::run(ring.world, ring.send(again, bytes, ring.soon()));
+    REQUIRE(retried.ok());
+    if (primary->bytes == bytes) CHECK(retried->reply.version == primary->version);
+    CHECK(ring.read(1, 5, 0)->bytes == bytes);
+  }
+}
+
+TEST_CASE("a fenced session's writes are refused, another's are taken", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  ring.server(0).replica->fence(kSession);
+  CHECK(ring.write(5, 0, filled(kBlock, 'a')).code() == ErrorCode::Refused);
+  CHECK(ring.write(5, 1, filled(kBlock, 'a')).ok());
+}
+
+TEST_CASE("without a grant no write is taken and reads go on", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  REQUIRE(ring.write(5, 0, filled(kBlock, 'a')).ok());
+  ring.server(0).replica->grant_writes_until(ring.process(0).loop().now());
+  CHECK(ring.write(5, 0, filled(kBlock, 'b')).code() == ErrorCode::Unavailable);
+  CHECK(ring.read(0, 5, 0)->bytes == filled(kBlock, 'a'));
+}
+
+TEST_CASE("cuts decide which writes are taken and what is read", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  REQUIRE(ring.write(5, 0, filled(kBlock, 'a')).ok());
+  FileRef cut_file = ring.file(5);
+  cut_file.cuts.add({1, 10});
+  const std::string bytes = filled(5, 'b');
+  WriteRequest request = ring.write_request(cut_file, 0, bytes, 20);
+  REQUIRE(sim::run(ring.world, ring.send(std::move(request), bytes, ring.soon())).ok());
+  // What was cut off before does not come back between the old end and the new bytes.
+  const std::string expected = filled(10, 'a') + std::string(10, '\0') + bytes;
+  for (Slot slot : {0u, 1u}) {
+    ReadRequest read;
+    read.file = cut_file;
+    read.parts.push_back({ReadMode::Data, {0, 3, 1}});
+    auto answer = sim::run(ring.world, ring.channel(slot).call(std::move(read), std::vector<Buffer>(), ring.soon()));
+    REQUIRE(answer.ok());
+    CHECK(text_of(answer->data).substr(0, expected.size()) == expected);
+  }
+  CHECK(ring.write(5, 0, filled(kBlock, 'c')).code() == ErrorCode::Stale);
+  CutRecord deletion;
+  deletion.inode = 5;
+  deletion.deleted = true;
+  std::vector<CutRecord> records;
+  records.push_back(deletion);
+  REQUIRE(sim::run(ring.world, ring.server(0).replica->record_cuts(std::move(records))).ok());
+  WriteRequest late = ring.write_request(cut_file, 0, bytes);
+  CHECK(sim::run(ring.world, ring.send(std::move(late), bytes, ring.soon())).code() == ErrorCode::StaleHandle);
+}
+
+TEST_CASE("damaged and impossible writes are refused and change nothing", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  REQUIRE(ring.write(5, 0, filled(kBlock, 'a')).ok());
+  const std::string bytes = filled(kBlock, 'b');
+  WriteRequest request = ring.write_request(ring.file(5), 0, bytes);
+  SECTION("a digest that does not fit") {
+    request.parts[0].digests[0][0] ^= std::byte{1};
+    CHECK(sim::run(ring.world, ring.send(request, bytes, ring.soon())).code() == ErrorCode::Corruption);
+  }
+  SECTION("fewer bytes than named") {
+    CHECK(sim::run(ring.world, ring.send(request, bytes.substr(1), ring.soon())).code() == ErrorCode::Malformed);
+  }
+  SECTION("a block twice") {
+    request.parts.push_back(request.parts[0]);
+    CHECK(sim::run(ring.world, ring.send(request, bytes + bytes, ring.soon())).code() == ErrorCode::Malformed);
+  }
+  SECTION("blocks beyond the end of any file") {
+    request.parts[0].blocks.first = 3 * (UINT64_MAX / 4);
+    CHECK_FALSE(sim::run(ring.world, ring.send(request, bytes, ring.soon())).ok());
+  }
+  SECTION("another ring") {
+    request.file.layout.ring = 9;
+    CHECK(sim::run(ring.world, ring.send(request, bytes, ring.soon())).code() == ErrorCode::Refused);
+  }
+  CHECK(ring.read(0, 5, 0)->bytes == filled(kBlock, 'a'));
+}
+
+TEST_CASE("a durable write survives a power cut of both holders", "[replica]") {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    Ring ring(3, seed);
+    REQUIRE(ring.settle());
+    const std::string bytes = filled(4 * kBlock, 'd');
+    WriteRequest request = ring.write_request(ring.file(5), 0, bytes);
+    request.durable = true;
+    REQUIRE(sim::run(ring.world, ring.send(std::move(request), bytes, ring.soon())).ok());
+    for (Slot slot : {0u, 1u}) {
+      Result<std::vector<store::Piece>> found = ring.server(slot).store->find(5, {0, 3, 4});
+      REQUIRE(found.ok());
+      CHECK(found->front().state == BlockState::Data);
+      CHECK(ring.server(slot).store->durable() >= ring.server(slot).store->position());
+    }
+  }
+}
+
+TEST_CASE("repair mends a flipped bit from the other copy, once", "[replica]") {
+  for (Slot damaged : {0u, 1u}) {
+    Ring ring;
+    REQUIRE(ring.settle());
+    REQUIRE(ring.write(5, 0, filled(3 * kBlock, 'a')).ok());
+    REQUIRE(sim::run(ring.world, ring.server(damaged).store->damage(5, {3, 3, 1}, store::DamageMode::Flip, 1)).ok());
+    CHECK(ring.read(damaged, 5, 3, ReadMode::Digest)->state == BlockState::Bad);
+    RepairRequest request;
+    request.file = ring.file(5);
+    request.blocks.push_back({0, 3, 3});
+    for (std::uint64_t expected : {1u, 0u}) {
+      auto answer = sim::run(ring.world, ring.channel(damaged).call(request, std::vector<Buffer>(), ring.soon()));
+      REQUIRE(answer.ok());
+      CHECK(answer->reply.repaired == expected);
+    }
+    CHECK(ring.read(damaged, 5, 3, ReadMode::Digest)->state == BlockState::Data);
+    CHECK(ring.read(damaged, 5, 3)->bytes == filled(kBlock, 'a'));
+    CHECK(ring.server(damaged).replica->status().blocks_mended == 1);
+  }
+}
+
+TEST_CASE("a block that is bad on both copies stays bad and is not invented", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  REQUIRE(ring.write(5, 0, filled(kBlock, 'a')).ok());
+  for (Slot slot : {0u, 1u})
+    REQUIRE(sim::run(ring.world, ring.server(slot).store->damage(5, {0, 3, 1}, store::DamageMode::Flip, 1)).ok());
+  RepairRequest request;
+  request.file = ring.file(5);
+  request.blocks.push_back({0, 3, 1});
+  auto answer = sim::run(ring.world, ring.channel(0).call(request, std::vector<Buffer>(), ring.soon()));
+  REQUIRE(answer.ok());
+  CHECK(answer->reply.repaired == 0);
+  CHECK(ring.read(0, 5, 0, ReadMode::Digest)->state == BlockState::Bad);
+  CHECK(ring.write(5, 0, filled(10, 'b'), 5).code() == ErrorCode::Io);
+  // A write over the whole block heals it.
+  REQUIRE(ring.write(5, 0, filled(kBlock, 'c')).ok());
+  CHECK(ring.read(0, 5, 0, ReadMode::Digest)->state == BlockState::Data);
+}
+
+TEST_CASE("a partial write to a block that is bad here is merged with the other copy", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  REQUIRE(ring.write(5, 0, filled(kBlock, 'a')).ok());
+  REQUIRE(sim::run(ring.world, ring.server(0).store->damage(5, {0, 3, 1}, store::DamageMode::Zero, 1)).ok());
+  REQUIRE(ring.write(5, 0, filled(10, 'b'), 5).ok());
+  CHECK(ring.read(0, 5, 0)->bytes == filled(5, 'a') + filled(10, 'b') + filled(kBlock - 15, 'a'));
+  CHECK(ring.read(1, 5, 0)->bytes == ring.read(0, 5, 0)->bytes);
+}
+
+}  // namespace mendfs::test
