@@ -24,6 +24,7 @@ void apply_to(Map& map, const KvBatch& batch) {
 void settle(KvStore& store, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) apply_to(store.durable, store.since[i]);
   store.since.erase(store.since.begin(), store.since.begin() + static_cast<std::ptrdiff_t>(count));
+  store.flushing = 0;
 }
 
 class SimKv : public Kv {
@@ -80,6 +81,7 @@ class SimKv : public Kv {
   static Task<Result<void>> checkpoint_later(SimLoop& loop, std::shared_ptr<KvStore> store, Duration latency) {
     if (store->corrupt) co_return damaged();
     const std::size_t count = store->since.size();
+    store->flushing = count;
     store->unflushed_size = 0;
     co_await sleep_for(loop, latency);
     if (store->corrupt) co_return damaged();
@@ -100,7 +102,7 @@ Result<std::unique_ptr<Kv>> SimKvFactory::open(const std::string& name) {
   if (!store) store = std::make_shared<KvStore>();
   if (store->open) return Error{ErrorCode::Busy, name + " is open already"};
   if (store->corrupt) return damaged();
-  settle(*store, random_.below(store->since.size() + 1));
+  settle(*store, random_.below(store->flushing + 1));
   store->since.clear();
   store->unflushed_size = 0;
   store->current = store->durable;

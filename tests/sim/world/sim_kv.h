@@ -1,5 +1,5 @@
-// An ordered map that comes back from a crash as a prefix of what was applied to it: at least the last finished
-// checkpoint, and as much more as the seed decides.
+// An ordered map that comes back from a crash as a prefix of what was applied to it: the last finished checkpoint, and
+// of what one that had begun would have covered, as much as the seed decides. Nothing else is ever flushed (env/kv.h).
 #pragma once
 
 #include <map>
@@ -18,6 +18,7 @@ struct KvStore {
   std::map<std::string, std::string, std::less<>> current;
   std::map<std::string, std::string, std::less<>> durable;
   std::vector<KvBatch> since;  // applied to `current`, not yet in `durable`
+  std::size_t flushing = 0;    // the first of these: a checkpoint that covers them has begun
   std::size_t unflushed_size = 0;
   bool corrupt = false;
   bool open = false;

@@ -48,6 +48,7 @@ class Cluster {
 
   sim::SimWorld& world() { return world_; }
   sim::SimProcess& meta() { return meta_; }
+  MetaServerOptions& options() { return options_; }
   MetaServer& server() { return *server_; }
   const std::vector<std::string>& addresses() const { return addresses_; }
   FakeDataserver& node(std::size_t i) { return *nodes_[i]; }
@@ -56,7 +57,7 @@ class Cluster {
   static Address meta_address() { return {"127.0.0.1", 1111}; }
 
   Result<void> start_server() {
-    server_ = std::make_unique<MetaServer>(meta_.env(), MetaServerOptions{.address = meta_address()});
+    server_ = std::make_unique<MetaServer>(meta_.env(), options_);
     return sim::run(world_, server_->start());
   }
   void kill_server() {
@@ -151,6 +152,7 @@ class Cluster {
   std::vector<std::shared_ptr<FakeStore>> stores_;
   std::vector<std::string> addresses_;
   std::vector<std::unique_ptr<FakeDataserver>> nodes_;
+  MetaServerOptions options_{.address = meta_address()};
   std::unique_ptr<MetaServer> server_;
 };
 
