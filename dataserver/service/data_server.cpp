@@ -121,10 +121,8 @@ Task<Error> DataServer::failed() { co_return co_await parts_->failure.second; }
 Task<void> DataServer::stop() {
   parts_->listener.reset();
   if (!parts_->service) co_return;
-  // Nothing that matters waits for it: what is synced is safe, the rest is only read again at the next start.
   const Result<store::Position> synced = co_await parts_->service->store->sync();
   if (!synced.ok()) parts_->env.log.error("the store could not be synced error=\"{}\"", synced.error().message);
-  (void)co_await parts_->service->store->flush_index();
 }
 
 }  // namespace mendfs::dataserver

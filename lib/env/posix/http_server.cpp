@@ -5,7 +5,9 @@
 #include <boost/asio/ip/address.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <chrono>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "env/future.h"
@@ -30,6 +32,9 @@ constexpr auto kRequestTimeMax = std::chrono::seconds(30);
 constexpr auto kReplyTimeMax = std::chrono::seconds(30);
 /// After an accept failed, most often for want of descriptors.
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
+/// A process that was killed a moment ago, and whose directory is free already, may still hold its port.
+constexpr auto kListenWaitMax = std::chrono::milliseconds(300);
+constexpr auto kListenPause = std::chrono::milliseconds(10);
 
 using Request = http::request<http::string_body>;
 using Reply = http::response<http::string_body>;
@@ -222,18 +227,30 @@ Result<Tcp::endpoint> resolve_now(PosixLoop& loop, const Address& address) {
   return found.begin()->endpoint();
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Listener>> listen_http(PosixLoop& loop, Logger& log, const Address& address,
-                                              ConnectionHandler& handler) {
-  MENDFS_TRY(const Tcp::endpoint endpoint, resolve_now(loop, address));
-  Acceptor acceptor(loop.context().get_executor());
+/// One attempt.
+error_code open_acceptor(Acceptor& acceptor, const Tcp::endpoint& endpoint) {
   error_code error;
   acceptor.open(endpoint.protocol(), error);
   // A port is free at once after a kill: connections of the dead process that linger do not count.
   if (!error) acceptor.set_option(Acceptor::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  return error;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Listener>> listen_http(PosixLoop& loop, Logger& log, const Address& address,
+                                              ConnectionHandler& handler) {
+  MENDFS_TRY(const Tcp::endpoint endpoint, resolve_now(loop, address));
+  const Time deadline = loop.now() + kListenWaitMax;
+  Acceptor acceptor(loop.context().get_executor());
+  error_code error = open_acceptor(acceptor, endpoint);
+  while (error == asio::error::address_in_use && loop.now() < deadline) {
+    std::this_thread::sleep_for(kListenPause);
+    acceptor = Acceptor(loop.context().get_executor());
+    error = open_acceptor(acceptor, endpoint);
+  }
   if (error) return listen_failure(error, address);
   return std::unique_ptr<Listener>(std::make_unique<HttpListener>(loop, log, std::move(acceptor), handler));
 }

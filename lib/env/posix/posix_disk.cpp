@@ -9,9 +9,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "env/posix/file_descriptor.h"
@@ -23,6 +25,9 @@ namespace {
 
 constexpr int kThreadCount = 4;
 constexpr const char* kLockName = "lock";
+/// A process that was killed a moment ago may still be on its way out.
+constexpr auto kLockWaitMax = std::chrono::seconds(1);
+constexpr auto kLockPause = std::chrono::milliseconds(10);
 
 Error failure(const char* operation, const std::string& path) {
   const int error_number = errno;
@@ -56,10 +61,14 @@ Result<FileDescriptor> open_root(const std::string& directory) {
 Result<FileDescriptor> lock_root(const FileDescriptor& root, const std::string& directory) {
   FileDescriptor lock(::openat(root.get(), kLockName, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock.valid()) return failure("open", directory + "/" + kLockName);
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+  const auto deadline = std::chrono::steady_clock::now() + kLockWaitMax;
+  while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return failure("lock", directory);
-    return Error{ErrorCode::Busy,
-                 fmt::format("{} is in use by another process: stop that one or choose another directory", directory)};
+    if (std::chrono::steady_clock::now() >= deadline)
+      return Error{
+          ErrorCode::Busy,
+          fmt::format("{} is in use by another process: stop that one or choose another directory", directory)};
+    std::this_thread::sleep_for(kLockPause);
   }
   return lock;
 }

@@ -16,7 +16,7 @@ class ThreadPool;
 class PosixDisk final : public Disk {
  public:
   /// Makes `directory` if it is missing, and locks it for this process until destroyed (a file named "lock", which
-  /// does not show in list()). Busy when another process has it.
+  /// does not show in list()). Busy when another process has it for longer than a killed one takes to end.
   static Result<std::unique_ptr<PosixDisk>> open(Loop& loop, const std::string& directory);
   ~PosixDisk() override;
 
