@@ -22,6 +22,13 @@ Error not_here(InodeNumber inode) {
   return {ErrorCode::NotFound, fmt::format("no block of inode {} is on this dataserver", inode)};
 }
 
+/// The optional start slot of the file.
+Result<std::optional<Slot>> start_of(const std::vector<rpc::Value>& parameters, std::size_t index) {
+  if (parameters.size() <= index) return std::optional<Slot>();
+  MENDFS_TRY(const std::uint64_t start, rpc::as_integer(parameters, index, "start slot"));
+  return std::optional<Slot>(static_cast<Slot>(std::min<std::uint64_t>(start, kSlotCountMax)));
+}
+
 const char* name_of(BlockState state) {
   switch (state) {
     case BlockState::Data:
@@ -159,15 +166,17 @@ void BlockMethods::add_methods(rpc::MethodTable& table) {
       "them; to the block's primary only. The file's size is not changed. The start is needed for a file of which "
       "nothing is here yet.",
       &BlockMethods::put);
-  add(table, "block.remove", "S:ss",
-      "block.remove(inode, block): writes a hole, on both copies; to the block's primary only. It reads as zeros.",
+  add(table, "block.remove", "S:ss,S:ssi",
+      "block.remove(inode, block [, start slot of the file]): writes a hole, on both copies; to the block's primary "
+      "only. It reads as zeros.",
       &BlockMethods::remove);
   add(table, "block.verify", "S:s,S:ss,S:ssi",
       "block.verify(inode [, first block [, count]]): reads this server's copies and compares them with their "
       "digests: good (how many), bad (which).",
       &BlockMethods::verify);
-  add(table, "block.repair", "S:ss",
-      "block.repair(inode, block): looks at this server's copy and, if it is bad, missing or old, fetches it from the "
+  add(table, "block.repair", "S:ss,S:ssi",
+      "block.repair(inode, block [, start slot of the file]): looks at this server's copy and, if it is bad, missing "
+      "or old, fetches it from the "
       "other holder: repaired (how many blocks).",
       &BlockMethods::repair);
   add(table, "block.corrupt", "S:sss,S:ssss",
@@ -257,7 +266,10 @@ Task<Result<Layout>> BlockMethods::layout_of(InodeNumber inode, BlockIndex block
     MENDFS_CO_TRY(const store::Fetched fetched, co_await store_.fetch(inode, one));
     if (!fetched.runs.empty()) co_return fetched.runs[0].header.layout;
   }
-  co_return not_here(inode);
+  co_return Error{ErrorCode::NotFound,
+                  fmt::format("no readable block of inode {} is on this dataserver: give the file's start slot too "
+                              "(corrupt --list tells it)",
+                              inode)};
 }
 
 Task<Result<protocol::FileRef>> BlockMethods::file_of(InodeNumber inode, BlockIndex block, std::optional<Slot> start) {
@@ -281,11 +293,7 @@ Task<Result<protocol::FileRef>> BlockMethods::file_of(InodeNumber inode, BlockIn
 BlockMethods::Reply BlockMethods::put(Parameters parameters) {
   MENDFS_CO_TRY(const BlockSpan span, block_of(parameters));
   MENDFS_CO_TRY(std::string content, rpc::as_text(parameters, 2, "data"));
-  std::optional<Slot> start;
-  if (parameters.size() > 3) {
-    MENDFS_CO_TRY(const std::uint64_t given, rpc::as_integer(parameters, 3, "start slot"));
-    start = static_cast<Slot>(std::min<std::uint64_t>(given, kSlotCountMax));
-  }
+  MENDFS_CO_TRY(const std::optional<Slot> start, start_of(parameters, 3));
   MENDFS_CO_TRY(protocol::FileRef file, co_await file_of(span.inode, span.first, start));
   if (content.size() > file.layout.block_size)
     co_return Error{ErrorCode::InvalidArgument,
@@ -296,7 +304,8 @@ BlockMethods::Reply BlockMethods::put(Parameters parameters) {
 
 BlockMethods::Reply BlockMethods::remove(Parameters parameters) {
   MENDFS_CO_TRY(const BlockSpan span, block_of(parameters));
-  MENDFS_CO_TRY(protocol::FileRef file, co_await file_of(span.inode, span.first, std::nullopt));
+  MENDFS_CO_TRY(const std::optional<Slot> start, start_of(parameters, 2));
+  MENDFS_CO_TRY(protocol::FileRef file, co_await file_of(span.inode, span.first, start));
   co_return co_await write(std::move(file), span.first, std::nullopt);
 }
 
@@ -359,8 +368,9 @@ BlockMethods::Reply BlockMethods::verify(Parameters parameters) {
 
 BlockMethods::Reply BlockMethods::repair(Parameters parameters) {
   MENDFS_CO_TRY(const BlockSpan span, block_of(parameters));
+  MENDFS_CO_TRY(const std::optional<Slot> start, start_of(parameters, 2));
   protocol::RepairRequest request;
-  MENDFS_CO_TRY(request.file, co_await file_of(span.inode, span.first, std::nullopt));
+  MENDFS_CO_TRY(request.file, co_await file_of(span.inode, span.first, start));
   request.blocks.push_back({.first = span.first, .step = request.file.layout.slot_count, .count = 1});
   protocol::Caller caller;
   caller.role = protocol::Role::Tool;

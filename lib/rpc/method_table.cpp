@@ -93,7 +93,7 @@ MethodTable::MethodTable() {
        [this](std::vector<Value>) { return list_methods(&methods_); }});
   add({"system.methodSignature", "A:s", "The result and parameter types of a method, one list for each form it takes.",
        [this](std::vector<Value> parameters) { return tell_signature(&methods_, std::move(parameters)); }});
-  add({"system.methodHelp", "s:s", "What a method does.",
+  add({"system.methodHelp", "s:s", "What a method does and takes, in words.",
        [this](std::vector<Value> parameters) { return tell_help(&methods_, std::move(parameters)); }});
 }
 
