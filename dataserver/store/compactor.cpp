@@ -70,7 +70,7 @@ Task<Result<void>> Compactor::trim_file(InodeNumber inode) {
 
 bool Compactor::is_worth_emptying(SegmentNumber number, const SegmentSummary& summary) const {
   if (!parts_.log.closed(number) || flusher_.is_retired(number) || stuck_.contains(number)) return false;
-  return static_cast<double>(summary.live_bytes) <
+  return static_cast<double>(summary.live_bytes) <=
          static_cast<double>(summary.size) * parts_.options.compaction_live_max;
 }
 

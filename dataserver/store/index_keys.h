@@ -3,6 +3,7 @@
 //   "r" inode residue unit   StoredRun        "c" inode     CutEntry
 //   "s" segment              SegmentSummary   "t" inode     nothing: runs beyond its cuts are to be dropped
 //   "p"                      Checkpoint       "e"           Position: end of the log that the index has seen
+//   "n"                      nothing: built from the segments; before the first flush nobody knows which were removed
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@ namespace mendfs::store::keys {
 
 constexpr std::string_view kCheckpoint = "p";
 constexpr std::string_view kEnd = "e";
+constexpr std::string_view kBuiltAnew = "n";
 constexpr char kRun = 'r';
 constexpr char kCuts = 'c';
 constexpr char kSegment = 's';

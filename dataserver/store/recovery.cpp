@@ -101,6 +101,9 @@ Result<void> StoreRecovery::reset_index(std::string_view why) {
   parts_.kv.reset();
   MENDFS_TRY_VOID(parts_.env.kv.destroy(kIndexName));
   MENDFS_TRY(parts_.kv, parts_.env.kv.open(kIndexName));
+  KvBatch mark;
+  mark.put(std::string(keys::kBuiltAnew), "");
+  MENDFS_TRY_VOID(parts_.kv->apply(mark));
   recovery_.index_rebuilt = true;
   recovery_.blob.clear();
   known_.clear();
@@ -117,8 +120,9 @@ Result<void> StoreRecovery::read_checkpoint() {
     MENDFS_TRY(parts_.index_end, unpack<Position>(*end));
   }
   if (!saved) {
-    // Either nothing was ever flushed, then no segment was ever removed either; or all of it is gone.
-    recovery_.index_rebuilt = !end && !sizes_.empty();
+    // Either nothing was ever flushed, then no segment was ever removed either; or what was flushed is gone.
+    MENDFS_TRY(const std::optional<std::string> anew, parts_.kv->get(keys::kBuiltAnew));
+    recovery_.index_rebuilt = !sizes_.empty() && (!end || anew);
     return {};
   }
   MENDFS_TRY(Checkpoint checkpoint, unpack<Checkpoint>(*saved));
@@ -180,11 +184,7 @@ Task<Result<void>> StoreRecovery::survey() {
   }
   for (auto segment = sizes_.lower_bound(segment_of(replay_from_)); segment != sizes_.end(); ++segment)
     MENDFS_CO_TRY_VOID(co_await survey_segment(segment->first));
-  // A segment that ends exactly before a record shows nothing; what is known to have been durable does.
-  const SegmentNumber last = segment_of(durable_);
-  const auto file = sizes_.find(last);
-  const std::uint64_t size = file == sizes_.end() ? 0 : file->second;
-  if (size < offset_of(durable_)) gaps_.push_back({position_of(last, static_cast<std::uint32_t>(size)), 0});
+  expect_end(durable_);
   co_return Result<void>{};
 }
 
@@ -228,21 +228,33 @@ Result<void> StoreRecovery::note_begin(const FoundRecord& record) {
     return Error{ErrorCode::Corruption,
                  fmt::format("{} of {} belongs to another store", segment_file_name(number), parts_.options.name)};
   }
-  const SegmentNumber previous = segment_of(begin.previous_end);
   if (begin.previous_end <= replay_from_) return {};
-  const auto file = sizes_.find(previous);
-  if (file == sizes_.end()) {
-    // Of an index built anew nobody knows which segments compaction had removed.
-    if (recovery_.index_rebuilt) return {};
-    gaps_.push_back({position_of(previous, 0), 0});
-    if (is_torn(gaps_.back())) return {};
-    // Known before the end of the survey: the index, which names what was in it, is built anew too.
-    parts_.env.log.error("segment {} of {} is missing", previous, parts_.options.name);
-    recovery_.records_lost = true;
-  } else if (file->second < offset_of(begin.previous_end)) {
-    gaps_.push_back({position_of(previous, static_cast<std::uint32_t>(file->second)), 0});
-  }
+  const bool missing = !sizes_.contains(segment_of(begin.previous_end));
+  // Of an index built anew nobody knows which segments compaction had removed.
+  if (missing && recovery_.index_rebuilt) return {};
+  expect_end(begin.previous_end);
+  if (!missing || is_torn({position_of(segment_of(begin.previous_end), 0), 0, false})) return {};
+  // Known before the end of the survey: the index, which names what was in it, is built anew too.
+  parts_.env.log.error("segment {} of {} is missing", segment_of(begin.previous_end), parts_.options.name);
+  recovery_.records_lost = true;
   return {};
+}
+
+/// A segment that ends exactly before a record shows nothing by itself; what came after it does.
+void StoreRecovery::expect_end(Position end) {
+  const SegmentNumber number = segment_of(end);
+  const auto file = sizes_.find(number);
+  const std::uint64_t size = file == sizes_.end() ? 0 : file->second;
+  if (size >= offset_of(end)) return;
+  const Position file_end = position_of(number, static_cast<std::uint32_t>(size));
+  const auto open =
+      std::find_if(gaps_.begin(), gaps_.end(), [&](const Gap& gap) { return gap.position + gap.size == file_end; });
+  if (open != gaps_.end()) {
+    open->size = end - open->position;
+    open->unfinished = false;
+  } else {
+    gaps_.push_back({file_end, end - file_end, false});
+  }
 }
 
 Task<Result<void>> StoreRecovery::replay() {
@@ -268,14 +280,14 @@ Task<Result<void>> StoreRecovery::replay_segment(SegmentNumber number) {
 Task<Result<void>> StoreRecovery::replay_run(SegmentReader* reader, FoundRecord record) {
   const Result<RunHeader> header = decode_run(record.prefix, record.head);
   if (!header) {
-    gaps_.push_back({record.position, record.size});
+    gaps_.push_back({record.position, record.size, false});
     co_return Result<void>{};
   }
   // A kill leaves a record short, but what is there is right; a power cut may leave any part of it.
   if (recovery_.rebooted && record.position >= durable_) {
     MENDFS_CO_TRY(const bool intact, co_await reader->data_is_intact(record, header->layout.block_size));
     if (!intact) {
-      gaps_.push_back({record.position, record.size});
+      gaps_.push_back({record.position, record.size, false});
       co_return Result<void>{};
     }
   }
@@ -330,27 +342,32 @@ Task<Result<void>> StoreRecovery::judge_gaps() {
     parts_.superblock.complete_at_birth = false;
     MENDFS_CO_TRY_VOID(co_await parts_.save_superblock());
   }
-  // From the back, so that a gap behind another one is still behind the end when that one is cut off.
+  // From the back, so that a gap before one that is cut off is cut off too.
   std::sort(gaps_.begin(), gaps_.end(), [](const Gap& a, const Gap& b) { return a.position > b.position; });
   for (const Gap& gap : gaps_) MENDFS_CO_TRY_VOID(close_gap(gap));
   co_return Result<void>{};
 }
 
+/// Makes it a void record, or the end of the last segment.
 Result<void> StoreRecovery::close_gap(const Gap& gap) {
   const SegmentNumber number = segment_of(gap.position);
-  const auto size = sizes_.find(number);
-  if (gap.size == 0 || size == sizes_.end()) return {};
-  MENDFS_TRY(const std::shared_ptr<File> file, open_segment(number));
   const std::uint32_t offset = offset_of(gap.position);
-  if (offset + gap.size >= size->second) {
-    size->second = offset;
-    parts_.segments[number].size = offset;
+  MENDFS_TRY(const std::unique_ptr<File> file, parts_.env.disk.open(segment_file_name(number), OpenMode::OpenOrCreate));
+  std::uint64_t& size = sizes_[number];
+  const std::uint64_t end = offset + gap.size;
+  if (gap.size < kPrefixSize || (end == size && number == sizes_.rbegin()->first)) {
+    size = offset;
+    parts_.segments[number].size = size;
     return file->truncate(offset);
   }
   const std::string head =
       encode_head(RecordType::Void, gap.position, {}, {}, static_cast<std::uint32_t>(gap.size - kPrefixSize));
   const std::array<ByteView, 1> pieces{bytes_of(head)};
-  return file->write(offset, pieces);
+  MENDFS_TRY_VOID(file->write(offset, pieces));
+  if (end <= size) return {};
+  size = end;
+  parts_.segments[number].size = size;
+  return file->truncate(end);
 }
 
 /// What was found may be answered for from now on, so it is made durable; writing goes on in a new segment.
@@ -363,7 +380,7 @@ Task<Result<void>> StoreRecovery::finish() {
     MENDFS_CO_TRY_VOID(co_await file->sync());
   }
   MENDFS_CO_TRY_VOID(co_await parts_.env.disk.sync_directory(kSegmentDirectory));
-  const SegmentNumber next = std::max({SegmentNumber{1}, number_after(end), number_after(durable_),
+  const SegmentNumber next = std::max({sizes_.empty() ? 1 : sizes_.rbegin()->first + 1, number_after(durable_),
                                        number_after(replay_from_), number_after(parts_.index_end)});
   parts_.log.start(parts_.superblock.generation, next, end);
   parts_.flushed = replay_from_;

@@ -46,6 +46,7 @@ class StoreRecovery {
   Task<Result<void>> survey();
   Task<Result<void>> survey_segment(SegmentNumber number);
   Result<void> note_begin(const FoundRecord& record);
+  void expect_end(Position end);
   Task<Result<void>> replay();
   Task<Result<void>> replay_segment(SegmentNumber number);
   Task<Result<void>> replay_run(SegmentReader* reader, FoundRecord record);

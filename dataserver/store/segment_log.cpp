@@ -155,9 +155,8 @@ Result<std::shared_ptr<File>> SegmentLog::file(SegmentNumber number) {
 
 Result<void> SegmentLog::remove(SegmentNumber number) {
   open_files_.remove_if([&](const OpenFile& open) { return open.number == number; });
-  MENDFS_TRY_VOID(env_.disk.remove(segment_file_name(number)));
-  new_names_ = true;
-  return {};
+  // A power cut may bring it back; the next start finds that the index does not need it.
+  return env_.disk.remove(segment_file_name(number));
 }
 
 }  // namespace mendfs::store
