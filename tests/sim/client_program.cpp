@@ -46,7 +46,7 @@ std::string WriterProgram::describe() const {
 Task<void> WriterProgram::live(WriterProgram* self) {
   client::Options mount = self->mount_;
   self->filesystem_ = co_await mount_patiently(self->env_, std::move(mount));
-  self->worker_ = std::make_unique<FileWorker>(self->env_.loop, *self->filesystem_, self->journal_, self->name_,
+  self->worker_ = std::make_unique<FileWorker>(self->env_, *self->filesystem_, self->journal_, self->name_,
                                                self->env_.random.next(), self->options_);
   co_await self->worker_->run();
   if (!self->worker_->finished()) co_return;  // the journal says why

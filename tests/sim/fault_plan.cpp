@@ -16,7 +16,9 @@ FaultPlan::FaultPlan(Cluster& cluster, Journal& journal, std::uint64_t seed)
       world_(cluster.world()),
       journal_(journal),
       random_(seed),
-      victim_(static_cast<Slot>(random_.below(cluster.slot_count()))) {
+      log_("fault", world_.process("monitor").loop()),
+      victim_(static_cast<Slot>(random_.below(cluster.slot_count()))),
+      mean_gap_(std::chrono::milliseconds(random_.between(100, 1'500))) {
   for (bool& enabled : enabled_) enabled = random_.one_in(2);
   NetworkFaults& network = world_.network().faults();
   if (random_.one_in(3)) network.lost_per_million = static_cast<std::uint32_t>(random_.between(100, 5'000));
@@ -53,7 +55,7 @@ Duration FaultPlan::some_time(Duration most) {
 }
 
 void FaultPlan::schedule_next() {
-  world_.after(some_time(1500ms), [this] {
+  world_.after(some_time(mean_gap_ * 2), [this] {
     if (!active_) return;
     strike();
     schedule_next();
@@ -75,6 +77,7 @@ void FaultPlan::perform(Fault fault) {
       break;
     case Fault::KillMeta:
       at_some_message([this] {
+        log_.debug("kill meta");
         cluster_.meta().kill();
         restart_later(cluster_.meta());
       });
@@ -119,7 +122,9 @@ void FaultPlan::restart_later(SimProcess& process) {
   // Mostly short; sometimes longer than any lease or silence.
   const Duration down = random_.one_in(6) ? some_time(15s) : some_time(2s);
   world_.after(down, [this, &process] {
-    if (active_ && !process.alive()) cluster_.start(process);
+    if (!active_ || process.alive()) return;
+    log_.debug("restart {}", process.name());
+    cluster_.start(process);
   });
 }
 
@@ -130,15 +135,19 @@ SimProcess& FaultPlan::any_server() {
 
 void FaultPlan::kill_data() {
   SimProcess& process = cluster_.data(static_cast<Slot>(random_.below(cluster_.slot_count())));
+  log_.debug("kill {}", process.name());
   process.kill();
   restart_later(process);
 }
 
 void FaultPlan::cut_power() {
-  const Slot slot = static_cast<Slot>(random_.below(cluster_.slot_count()));
-  SimProcess& process = cluster_.data(slot);
+  const auto any = static_cast<Slot>(random_.below(cluster_.slot_count()));
+  // The good copy of a damaged block may be one that is not synced yet.
+  SimProcess& process = cluster_.data(enabled(Fault::FlipBits) ? victim_ : any);
   if (!process.alive()) return;
-  if (!cluster_.healthy())
+  const bool healthy = cluster_.healthy();
+  log_.debug("power cut {}{}", process.name(), healthy ? "" : ", others are not whole");
+  if (!healthy)
     for (const auto& file : journal_.files) file->model.lose_power();
   process.power_cut();
   ++journal_.resets;
@@ -152,6 +161,7 @@ void FaultPlan::partition() {
   const bool from_all = random_.one_in(3);
   for (ProcessId other = 0; other < count; ++other) {
     if (!from_all && other != b) continue;
+    log_.debug("cut {} off {}", world_.processes()[a]->name(), world_.processes()[other]->name());
     if (random_.one_in(2)) {
       world_.network().block_both_ways(a, other);
     } else {
@@ -171,6 +181,7 @@ void FaultPlan::pause() {
   SimProcess& process = any_server();
   process.loop().set_paused(true);
   const Duration length = random_.one_in(6) ? some_time(14s) : some_time(3s);
+  log_.debug("pause {} for {} ms", process.name(), length / 1ms);
   world_.after(length, [&process] { process.loop().set_paused(false); });
 }
 
@@ -183,6 +194,7 @@ void FaultPlan::flip_bits() {
   const std::string& name = segments[random_.below(segments.size())];
   const std::uint64_t size = disk.written_size(name);
   if (size == 0) return;
+  log_.debug("flip bits in {} of {}", name, cluster_.data(victim_).name());
   for (std::uint64_t i = random_.between(1, 3); i > 0; --i)
     (void)disk.flip_bit(name, random_.below(size), static_cast<unsigned>(random_.below(8)));
 }
@@ -190,6 +202,7 @@ void FaultPlan::flip_bits() {
 void FaultPlan::wipe_victim() {
   if (!cluster_.healthy()) return;
   SimProcess& process = cluster_.data(victim_);
+  log_.debug("wipe {}", process.name());
   process.kill();
   process.wipe();
   ++journal_.resets;

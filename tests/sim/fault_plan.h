@@ -71,7 +71,9 @@ class FaultPlan {
   SimWorld& world_;
   Journal& journal_;
   SimRandom random_;
+  RecordingLogger log_;
   Slot victim_;
+  Duration mean_gap_;  // between faults
   bool enabled_[static_cast<std::size_t>(Fault::kCount)] = {};
   bool active_ = false;
   std::uint64_t count_ = 0;

@@ -46,13 +46,6 @@ void FileModel::settle(Mark mark) { settled_ = std::max(settled_, mark); }
 void FileModel::make_durable(Mark mark) {
   durable_ = std::max(durable_, mark);
   settle(mark);
-  forget(durable_);
-}
-
-void FileModel::forget(Mark up_to) {
-  for (auto& [cell, history] : cells_)
-    while (history.size() > 1 && history[1].mark <= up_to) history.pop_front();
-  while (sizes_.size() > 1 && std::next(sizes_.begin())->first <= up_to) sizes_.erase(sizes_.begin());
 }
 
 std::pair<std::uint64_t, std::uint64_t> FileModel::size_bounds(Mark seen) const {

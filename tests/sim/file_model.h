@@ -57,7 +57,6 @@ class FileModel {
   using History = std::deque<Value>;
 
   History& history_of(std::uint64_t cell);
-  void forget(Mark up_to);
   bool may_be(std::uint64_t cell, std::size_t begin, std::string_view bytes, Mark seen) const;
   /// The least and the greatest size that may be seen.
   std::pair<std::uint64_t, std::uint64_t> size_bounds(Mark seen) const;

@@ -20,9 +20,10 @@ std::string random_bytes(SimRandom& random, std::size_t size) {
 
 }  // namespace
 
-FileWorker::FileWorker(Loop& loop, client::Filesystem& filesystem, Journal& journal, std::string name,
-                       std::uint64_t seed, WorkerOptions options)
-    : loop_(loop),
+FileWorker::FileWorker(Env& env, client::Filesystem& filesystem, Journal& journal, std::string name, std::uint64_t seed,
+                       WorkerOptions options)
+    : loop_(env.loop),
+      log_(env.log),
       filesystem_(filesystem),
       journal_(journal),
       name_(std::move(name)),
@@ -31,6 +32,11 @@ FileWorker::FileWorker(Loop& loop, client::Filesystem& filesystem, Journal& jour
 
 FileWorker::~FileWorker() {
   for (const Mine& mine : mine_) mine.file->abandoned = true;
+}
+
+void FileWorker::begin(std::string what) {
+  doing_ = std::move(what);
+  log_.debug("{}: {}", name_, doing_);
 }
 
 bool FileWorker::failed(const Mine& mine, const char* what, const Error& error) {
@@ -54,7 +60,7 @@ Task<void> FileWorker::run() {
     if (!flushed) co_return;
     filesystem_.release(mine.handle);
   }
-  doing_ = "done";
+  begin("done");
   finished_ = true;
 }
 
@@ -63,7 +69,7 @@ Task<bool> FileWorker::create(std::uint32_t index) {
   Journal::File* file = journal_.files.back().get();
   file->name = fmt::format("{}-{}", name_, index);
   mine_.push_back({file});
-  doing_ = "creating " + file->name;
+  begin("creating " + file->name);
   protocol::MakeRequest request;
   request.parent = kRootInode;
   request.name = file->name;
@@ -109,7 +115,7 @@ Task<bool> FileWorker::write(Mine& mine) {
     size = (size + kBlockSizeDefault - 1) / kBlockSizeDefault * kBlockSizeDefault;
   }
   const std::string bytes = random_bytes(random_, static_cast<std::size_t>(size));
-  doing_ = fmt::format("writing {} {}+{}", mine.file->name, offset, size);
+  begin(fmt::format("writing {} {}+{}", mine.file->name, offset, size));
   mine.file->model.write(offset, bytes);
   Buffer data = Buffer::copy_of(bytes_of(bytes));
   client::PreparedWrite prepared = client::prepare_write(offset, std::move(data), client::block_size_of(mine.handle));
@@ -123,7 +129,7 @@ Task<bool> FileWorker::write(Mine& mine) {
 Task<bool> FileWorker::read(Mine& mine) {
   const std::uint64_t offset = random_.below(options_.file_size_max);
   const auto size = static_cast<std::uint32_t>(random_.between(1, options_.file_size_max));
-  doing_ = fmt::format("reading {} {}+{}", mine.file->name, offset, size);
+  begin(fmt::format("reading {} {}+{}", mine.file->name, offset, size));
   const FileModel::Mark seen = mine.file->model.mark();
   Result<Buffer> bytes = co_await filesystem_.read(mine.handle, offset, size);
   if (!bytes.ok()) co_return failed(mine, "read", bytes.error());
@@ -135,17 +141,23 @@ Task<bool> FileWorker::read(Mine& mine) {
 }
 
 Task<bool> FileWorker::sync(Mine& mine) {
-  doing_ = "syncing " + mine.file->name;
+  begin("syncing " + mine.file->name);
   const FileModel::Mark mark = mine.file->model.mark();
+  const std::uint64_t resets_before = journal_.resets;
   Result<void> synced = co_await filesystem_.fsync(mine.handle, random_.one_in(2));
+  if (synced.code() == ErrorCode::Io && journal_.resets >= mine.resets_at_sync + 2) {
+    mine.resets_at_sync = journal_.resets;
+    co_return true;
+  }
   if (!synced.ok()) co_return failed(mine, "fsync", synced.error());
+  mine.resets_at_sync = resets_before;
   mine.file->model.make_durable(mark);
   ++journal_.syncs;
   co_return true;
 }
 
 Task<bool> FileWorker::flush(Mine& mine) {
-  doing_ = "flushing " + mine.file->name;
+  begin("flushing " + mine.file->name);
   const FileModel::Mark mark = mine.file->model.mark();
   Result<void> flushed = co_await filesystem_.flush(mine.handle);
   if (!flushed.ok()) co_return failed(mine, "flush", flushed.error());
@@ -159,7 +171,7 @@ Task<bool> FileWorker::truncate(Mine& mine) {
   std::uint64_t size = random_.below(options_.file_size_max);
   if (options_.aligned) size = size / kBlockSizeDefault * kBlockSizeDefault;
   request.size = size;
-  doing_ = fmt::format("cutting {} to {}", mine.file->name, size);
+  begin(fmt::format("cutting {} to {}", mine.file->name, size));
   mine.file->model.truncate(size);
   Result<protocol::Attributes> attributes = co_await filesystem_.set_attributes(std::move(request));
   if (!attributes.ok()) co_return failed(mine, "truncate", attributes.error());
@@ -173,7 +185,7 @@ Task<bool> FileWorker::reopen(Mine& mine) {
   const bool flushed = co_await flush(mine);
   if (!flushed) co_return false;
   filesystem_.release(mine.handle);
-  doing_ = "opening " + mine.file->name;
+  begin("opening " + mine.file->name);
   Result<protocol::Attributes> found = co_await filesystem_.lookup(kRootInode, mine.file->name);
   if (!found.ok()) co_return failed(mine, "lookup", found.error());
   if (found->size != mine.file->model.size())
@@ -194,7 +206,7 @@ Task<bool> FileWorker::rename(Mine& mine) {
   request.new_parent = kRootInode;
   request.new_name = fmt::format("{}-renamed-{}", name_, renames_++);
   const std::string new_name = request.new_name;
-  doing_ = "renaming " + mine.file->name + " to " + new_name;
+  begin("renaming " + mine.file->name + " to " + new_name);
   Result<void> renamed = co_await filesystem_.rename(std::move(request));
   if (!renamed.ok()) co_return failed(mine, "rename", renamed.error());
   mine.file->name = new_name;
@@ -202,6 +214,8 @@ Task<bool> FileWorker::rename(Mine& mine) {
 }
 
 Task<bool> check_file(client::Filesystem& filesystem, Journal& journal, Journal::File& file, std::string reader) {
+  // What was settled before the open must be seen; power may be lost while we read.
+  const FileModel::Mark seen = file.model.settled();
   client::OpenFlags flags;
   Result<client::Opened> opened = co_await filesystem.open(file.inode, flags);
   if (!opened.ok()) {
@@ -209,9 +223,6 @@ Task<bool> check_file(client::Filesystem& filesystem, Journal& journal, Journal:
                              opened.error().message));
     co_return false;
   }
-  // Whatever was settled before the open must be seen; power may be lost while
-  // we read.
-  const FileModel::Mark seen = file.model.settled();
   Result<Buffer> bytes = co_await filesystem.read(opened->handle, 0, kReadSize);
   filesystem.release(opened->handle);
   if (!bytes.ok()) {
@@ -220,7 +231,9 @@ Task<bool> check_file(client::Filesystem& filesystem, Journal& journal, Journal:
     co_return false;
   }
   const auto wrong = file.model.check(0, kReadSize, text_of(*bytes), std::min(seen, file.model.settled()));
-  if (wrong) journal.fail(fmt::format("{}: its read of {} got {}", reader, file.name, *wrong));
+  if (wrong)
+    journal.fail(
+        fmt::format("{}: opened {} with {} bytes, and read {}", reader, file.name, opened->attributes.size, *wrong));
   ++journal.reads;
   co_return !wrong;
 }

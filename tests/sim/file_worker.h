@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "client/filesystem.h"
+#include "env/env.h"
 #include "tests/sim/file_model.h"
 #include "tests/sim/world/random.h"
 
@@ -26,6 +27,9 @@ struct Journal {
   };
   std::vector<std::unique_ptr<File>> files;
   std::string failure;  // empty: none
+  /// Stores that lost power or everything. After two, an fsync may find that every holder of its bytes has changed, and
+  /// has to say so.
+  std::uint64_t resets = 0;
 
   std::uint64_t writes = 0;
   std::uint64_t reads = 0;
@@ -39,17 +43,17 @@ struct Journal {
 
 struct WorkerOptions {
   std::uint32_t file_count = 2;
-  std::uint32_t operation_count = 40;
+  std::uint32_t operation_count = 120;
   std::uint64_t file_size_max = 24 * 1024;
   /// Writes cover whole blocks: needed when in-doubt values may be written
   /// over.
   bool aligned = false;
-  Duration pause_max = std::chrono::milliseconds(100);
+  Duration pause_max = std::chrono::milliseconds(200);
 };
 
 class FileWorker {
  public:
-  FileWorker(Loop& loop, client::Filesystem& filesystem, Journal& journal, std::string name, std::uint64_t seed,
+  FileWorker(Env& env, client::Filesystem& filesystem, Journal& journal, std::string name, std::uint64_t seed,
              WorkerOptions options);
   FileWorker(const FileWorker&) = delete;
   FileWorker& operator=(const FileWorker&) = delete;
@@ -77,9 +81,11 @@ class FileWorker {
   Task<bool> truncate(Mine& mine);
   Task<bool> reopen(Mine& mine);
   Task<bool> rename(Mine& mine);
+  void begin(std::string what);
   bool failed(const Mine& mine, const char* what, const Error& error);
 
   Loop& loop_;
+  Logger& log_;
   client::Filesystem& filesystem_;
   Journal& journal_;
   std::string name_;
