@@ -44,10 +44,10 @@ struct StoreParts {
   Result<void> usable() const;
   /// From now on everything is refused for this reason. `index_is_damaged`: the next start builds it anew.
   void fail(const Error& why, bool index_is_damaged);
-  /// An error of the index ends the store: it is no longer known what it says.
+  /// An error of the index ends the store; a damaged one is built anew at the next start.
   template <class T>
   Result<T> checked(Result<T> result) {
-    if (!result) fail(result.error(), true);
+    if (!result) fail(result.error(), result.code() == ErrorCode::Corruption);
     return result;
   }
 
