@@ -25,6 +25,11 @@ class Leases {
     return true;
   }
 
+  /// Nobody could renew for a while, and it was not the sessions' fault.
+  void renew_all(Time now) {
+    for (auto& [session, expires] : expires_) expires = now + timing::kSessionLease;
+  }
+
   std::vector<SessionId> all() const {
     std::vector<SessionId> sessions;
     for (const auto& [session, expires] : expires_) sessions.push_back(session);

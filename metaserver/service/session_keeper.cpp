@@ -19,6 +19,8 @@ Result<void> SessionKeeper::start() {
   for (const OpenSessionInfo& session : sessions) leases_.open(session.session, core_.now());
   MENDFS_TRY(const std::vector<protocol::Fence> fences, core_.submitter.checked(core_.names.fences_above(0)));
   if (!fences.empty()) newest_fence_ = fences.back().number;
+  awake_at_ = core_.now();
+  scope_.spawn(watch_time());
   scope_.spawn(run());
   return {};
 }
@@ -52,6 +54,25 @@ Result<std::vector<InodeNumber>> SessionKeeper::renew(const SessionId& session,
   return poll_.ask(session, orphans);
 }
 
+Task<void> SessionKeeper::watch_time() {
+  while (!core_.submitter.failure()) {
+    co_await sleep_for(core_.env.loop, kLookEvery);
+    notice_standstill();
+  }
+}
+
+/// A process that stood still (stopped, starved, its machine asleep) has heard no renewal, though all may have been
+/// sent: nobody is fenced for that.
+void SessionKeeper::notice_standstill() {
+  const Time now = core_.now();
+  if (now - awake_at_ > timing::kSessionRenew) {
+    core_.env.log.warn("the metaserver stood still: every session gets a full lease for_ms={}",
+                       std::chrono::duration_cast<std::chrono::milliseconds>(now - awake_at_).count());
+    leases_.renew_all(now);
+  }
+  awake_at_ = now;
+}
+
 Task<void> SessionKeeper::run() {
   while (!core_.submitter.failure()) {
     co_await end_lapsed();
@@ -62,6 +83,7 @@ Task<void> SessionKeeper::run() {
 }
 
 Task<void> SessionKeeper::end_lapsed() {
+  notice_standstill();
   const std::vector<SessionId> lapsed = leases_.lapsed(core_.now());
   for (const SessionId& session : lapsed) {
     const Result<Outcome> outcome = co_await core_.submitter.submit_durable(LapseSession{.session = session});
@@ -126,14 +148,17 @@ Task<void> SessionKeeper::delete_orphans() {
   if (!orphans.ok()) co_return;
   deleted_up_to_ = orphans->size() < kOrphansPerRenewal ? 0 : orphans->back();
   const std::vector<SessionId> sessions = leases_.all();
+  std::vector<InodeNumber> free;
   std::vector<Task<Result<Outcome>>> commands;
   for (const InodeNumber inode : *orphans) {
     if (!poll_.all_let_go(sessions, inode)) continue;
-    poll_.forget_inode(inode);
+    free.push_back(inode);
     commands.push_back(core_.submitter.submit(DeleteInode{.inode = inode}));
   }
   if (commands.empty()) co_return;
   (void)co_await all_of(core_.env.loop, std::move(commands));
+  // Not before they are gone: a renewal in between would ask anew, about what nobody answers for any more.
+  for (const InodeNumber inode : free) poll_.forget_inode(inode);
   cuts_.look_now();
 }
 

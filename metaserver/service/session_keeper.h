@@ -34,6 +34,8 @@ class SessionKeeper {
 
  private:
   Task<void> run();
+  Task<void> watch_time();
+  void notice_standstill();
   Task<void> end_lapsed();
   Task<void> recover_sizes();
   Task<Result<std::vector<std::uint64_t>>> ask_extents(Slot slot, std::vector<protocol::FileRef> files);
@@ -44,6 +46,7 @@ class SessionKeeper {
   CutTeller& cuts_;
   Leases leases_;
   OrphanPoll poll_;
+  Time awake_at_{};  // when this process was last seen to run
   std::uint64_t newest_fence_ = 0;
   std::map<SessionId, InodeNumber> asked_up_to_;  // where each session's questions go on
   InodeNumber deleted_up_to_ = 0;

@@ -61,6 +61,19 @@ TEST_CASE("a restart gives every session a full lease", "[sessions]") {
   CHECK(cluster->renew(kSessionA).ok());
 }
 
+TEST_CASE("a metaserver that stood still fences nobody for it", "[sessions]") {
+  const auto cluster = mounted_cluster();
+  REQUIRE(cluster);
+  cluster->world().run_for(2s);
+  cluster->meta().loop().set_paused(true);
+  cluster->world().run_for(60s);
+  cluster->meta().loop().set_paused(false);
+  cluster->world().run_for(2s);
+  CHECK(cluster->renew(kSessionA).ok());
+  cluster->world().run_for(12s);
+  CHECK(cluster->renew(kSessionA).meta.code == ErrorCode::Refused);
+}
+
 TEST_CASE("an unlinked file is deleted once its session has let go of it", "[sessions]") {
   const auto cluster = mounted_cluster();
   REQUIRE(cluster);
