@@ -17,6 +17,7 @@ struct Core {
   CommandLog& log;
   Submitter& submitter;
   std::uint64_t epoch = 0;  // of this start
+  LogIndex recovered = 0;   // the last change there was when this start began
   std::string self;         // where this metaserver listens
   /// Why clients may change nothing; nothing: they may.
   std::optional<std::string> read_only;

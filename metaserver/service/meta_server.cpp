@@ -29,7 +29,14 @@ HttpReply plain(unsigned status, std::string text) {
 /// Everything that runs once the state is there, in the order in which each uses those before it.
 struct Service {
   Service(Env& env, Namespace& names, CommandLog& log, Submitter& submitter)
-      : core{.env = env, .names = names, .log = log, .submitter = submitter, .epoch = 0, .self = {}, .read_only = {}},
+      : core{.env = env,
+             .names = names,
+             .log = log,
+             .submitter = submitter,
+             .epoch = 0,
+             .recovered = 0,
+             .self = {},
+             .read_only = {}},
         ring(core),
         cuts(core, ring),
         sessions(core, ring, cuts),
@@ -139,6 +146,7 @@ Task<Result<void>> MetaServer::Parts::begin_epoch() {
   Core& core = service->core;
   MENDFS_CO_TRY(const std::uint64_t last_epoch, names->epoch());
   core.epoch = last_epoch + 1;
+  core.recovered = log->accepted();
   core.self = to_string(listener->address());
   submitter->set_epoch(core.epoch);
   Command::Body body = StartEpoch{};

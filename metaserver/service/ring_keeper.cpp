@@ -74,6 +74,7 @@ Task<bool> RingKeeper::call_once(Slot slot) {
   Result<Address> address = parse_address(request->addresses[slot]);
   if (!address.ok()) co_return false;
   const bool was_reachable = watch_->view(slot).reachable;
+  const bool is_first_call = !watch_->view(slot).last;
   watch_->sent(slot, core_.now());
   protocol::HeartbeatRequest sent = *request;
   const Time deadline = core_.now() + timing::kHeartbeatTimeout;
@@ -88,7 +89,7 @@ Task<bool> RingKeeper::call_once(Slot slot) {
   }
   if (!was_reachable) core_.env.log.info("a dataserver answers slot={} address={}", slot, request->addresses[slot]);
   watch_->heard(slot, std::move(*reply), core_.now());
-  compare_with_told(slot, *watch_->view(slot).last);
+  if (is_first_call) compare_with_told(slot, *watch_->view(slot).last);
   co_return co_await heed(slot, *request);
 }
 
@@ -97,7 +98,8 @@ Result<protocol::HeartbeatRequest> RingKeeper::make_heartbeat(Slot slot) {
   HeartbeatFacts facts;
   facts.metaserver = core_.self;
   facts.epoch = core_.epoch;
-  facts.durable_index = core_.log.durable();
+  // The first call of this start tells no more than it began with, so the answer shows what others have told.
+  facts.durable_index = watch_->view(slot).last ? core_.log.durable() : core_.recovered;
   MENDFS_TRY(facts.inode_high, core_.submitter.checked(core_.names.inode_high()));
   MENDFS_TRY(facts.fences, core_.submitter.checked(core_.names.fences_above(watch_->fence_known(slot))));
   return watch_->heartbeat(slot, *ring, std::move(facts));
@@ -124,22 +126,23 @@ Task<bool> RingKeeper::heed(Slot slot, const protocol::HeartbeatRequest& request
 }
 
 void RingKeeper::compare_with_told(Slot slot, const protocol::HeartbeatReply& reply) {
-  if (core_.read_only || old_metadata_accepted_ || reply.durable_index <= core_.names.applied_index()) return;
+  if (core_.read_only || old_metadata_accepted_ || reply.durable_index <= core_.recovered) return;
   core_.read_only = fmt::format(
       "metadata older than data: dataserver {} was told of change {}, this metaserver knows {}; its directory is an "
       "old backup. "
       "Restore a newer one, or go on with what there is: ring.accept_old_metadata",
-      slot, reply.durable_index, core_.names.applied_index());
+      slot, reply.durable_index, core_.recovered);
   core_.env.log.error("{}", *core_.read_only);
 }
 
 Task<Result<void>> RingKeeper::accept_old_metadata() {
   if (!core_.read_only) co_return Error{ErrorCode::InvalidArgument, "this metadata is not older than the data"};
-  InodeNumber inode_high = 0;
+  std::uint64_t highest = 0;  // number made of an epoch that some dataserver knows
   for (Slot slot = 0; slot < watch_->slot_count(); ++slot) {
-    if (const auto& last = watch_->view(slot).last) inode_high = std::max(inode_high, last->inode_high);
+    // Terms carry the epoch as inodes do, and there are epochs in which no inode was made.
+    if (const auto& last = watch_->view(slot).last) highest = std::max({highest, last->inode_high, last->term_synced});
   }
-  core_.epoch = std::max(core_.epoch, inode_high >> kEpochShift) + 1;
+  core_.epoch = std::max(core_.epoch, highest >> kEpochShift) + 1;
   core_.submitter.set_epoch(core_.epoch);
   const Result<Outcome> outcome = co_await core_.submitter.submit_durable(StartEpoch{});
   MENDFS_CO_TRY_VOID(refusal_of(outcome));

@@ -144,8 +144,10 @@ TEST_CASE("a metaserver restored from an old backup is read-only until told othe
   REQUIRE(cluster);
   REQUIRE(cluster->make(kSessionA, 1, "a").ok());
   cluster->live(kSessionA, 2s);
+  cluster->kill_server();
   cluster->store(0)->durable_index += 1000;
   cluster->store(0)->inode_high = std::uint64_t{9} << kEpochShift;
+  REQUIRE(cluster->start_server().ok());
   cluster->live(kSessionA, 2s);
   const auto refused = cluster->make(kSessionA, 2, "b");
   CHECK(refused.meta.code == ErrorCode::ReadOnly);
@@ -155,6 +157,20 @@ TEST_CASE("a metaserver restored from an old backup is read-only until told othe
   const auto made = cluster->make(kSessionA, 3, "b");
   REQUIRE(made.ok());
   CHECK(made.reply.inode >> kEpochShift > 9);
+}
+
+TEST_CASE("an old backup is found out by a dataserver that comes late, whatever was changed meanwhile", "[ring]") {
+  const auto cluster = mounted_cluster();
+  REQUIRE(cluster);
+  cluster->live(kSessionA, 2s);
+  cluster->kill_server();
+  cluster->kill_node(0);
+  cluster->store(0)->durable_index += 3;
+  REQUIRE(cluster->start_server().ok());
+  for (std::uint64_t i = 1; i < 20; ++i) REQUIRE(cluster->make(kSessionA, i, "a" + std::to_string(i)).ok());
+  cluster->start_node(0);
+  cluster->live(kSessionA, 2s);
+  CHECK(cluster->make(kSessionA, 20, "b").meta.code == ErrorCode::ReadOnly);
 }
 
 TEST_CASE("people can stat, list, locate and read links", "[ring]") {
