@@ -9,6 +9,8 @@ namespace {
 /// What is on its way at once; the rest stays in the namespace.
 constexpr std::size_t kPendingMax = 16384;
 constexpr std::size_t kRecordsPerCall = 1024;
+/// With more than this waiting, as when a dataserver is down, looking through all of it is not done at every change.
+constexpr std::size_t kPendingMany = 1024;
 
 }  // namespace
 
@@ -19,7 +21,12 @@ Task<void> CutTeller::run() {
   for (Slot slot = 0; slot < slot_count; ++slot) scope_.spawn(tell(slot));
   while (!core_.submitter.failure()) {
     if (!refill().ok()) co_return;
-    (void)co_await work_.next().until(core_.now() + timing::kHeartbeatEvery);
+    const Time next_look = core_.now() + timing::kHeartbeatEvery;
+    if (board_.size() > kPendingMany) {
+      co_await sleep_until(core_.env.loop, next_look);
+    } else {
+      (void)co_await work_.next().until(next_look);
+    }
   }
 }
 
