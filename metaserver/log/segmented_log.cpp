@@ -61,7 +61,8 @@ Task<Result<void>> SegmentedLog::append(LogIndex first, std::vector<std::string>
   }
   const std::array<ByteView, 1> pieces{bytes_of(bytes)};
   const Result<void> written = segment.file->write(segment.end, pieces);
-  if (!written.ok()) co_return fail(written.error());
+  // The segment was reserved whole, so this is no full disk; part of the batch may stand in it.
+  if (!written.ok()) co_return fail({ErrorCode::Io, written.error().message});
   segment.end += bytes.size();
   accepted_ = index;
   previous_ = previous;
