@@ -36,7 +36,9 @@ HeartbeatNews news_of(const store::Superblock& superblock, const protocol::Heart
   const bool claims_any = std::any_of(superblock.ranges.begin(), superblock.ranges.end(),
                                       [](const store::RangeState& range) { return range.complete; });
   news.is_outdated = is_old && claims_any;
-  news.complete_at_birth = request.complete_at_birth && !superblock.complete_at_birth && !is_old && !claims_any;
+  // Only the store that was reserved for the ring has missed nothing; one in an emptied directory may have, as a copy.
+  const bool is_born_with_ring = request.complete_at_birth && request.confirmed_generation == superblock.generation;
+  news.complete_at_birth = is_born_with_ring && !superblock.complete_at_birth && !is_old && !claims_any;
   for (const protocol::LostRange& lost : request.lost) {
     const bool is_known =
         std::any_of(superblock.lost.begin(), superblock.lost.end(), [&](const protocol::LostRange& known) {

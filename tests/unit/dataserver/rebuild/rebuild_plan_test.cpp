@@ -71,6 +71,13 @@ TEST_CASE("what a heartbeat says of completeness", "[rebuild_plan]") {
     superblock.complete_at_birth = true;
     CHECK_FALSE(news_of(superblock, request).any());
   }
+  SECTION("a store that took the place of a new ring's is not complete") {
+    superblock.term_granted = request.confirmed_term = 0;
+    superblock.generation = {1, 2};
+    request.confirmed_generation = {3, 4};
+    request.complete_at_birth = true;
+    CHECK_FALSE(news_of(superblock, request).any());
+  }
   SECTION("a store whose slot has been used in a higher term is complete for nothing") {
     request.confirmed_term = 6;
     CHECK_FALSE(news_of(superblock, request).any());

@@ -64,8 +64,9 @@ class TwoServers {
   /// Adopts the server and gives it a term and leave to write, as a metaserver does; answers the last reply.
   protocol::HeartbeatReply make_ready(Slot slot, std::uint64_t term = 1) {
     protocol::HeartbeatRequest request = heartbeat(slot);
-    request.complete_at_birth = true;
     protocol::HeartbeatReply reply = beat(request).value();
+    request.confirmed_generation = reply.identity.generation;
+    request.complete_at_birth = true;
     request.term_for = reply.start_id;
     request.term_granted = term;
     reply = beat(request).value();
