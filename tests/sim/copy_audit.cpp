@@ -10,11 +10,14 @@ namespace mendfs::sim {
 namespace {
 
 constexpr auto kPatience = 10s;
+constexpr int kDifferencesNamed = 5;
 
 }  // namespace
 
 Task<std::string> CopyAudit::compare(protocol::Attributes attributes) {
   const Layout layout = attributes.layout;
+  std::string differences;
+  int count = 0;
   if (channels_.empty()) {
     std::string failure = co_await connect(cluster_.cluster_id(), layout.ring);
     if (!failure.empty()) co_return failure;
@@ -33,17 +36,20 @@ Task<std::string> CopyAudit::compare(protocol::Attributes attributes) {
       }
       for (const auto& [block, one] : *first) {
         const Copy& other = copies.at(block);
-        if (one == other) continue;
-        co_return fmt::format(
-            "block {}: state {} version {}.{} on data{}, state {} version "
-            "{}.{} on data{}{}",
-            block, static_cast<int>(one.state), one.version.term, one.version.count, range,
-            static_cast<int>(other.state), other.version.term, other.version.count, slot,
-            one.version == other.version ? ", digests differ" : "");
+        if (one == other || ++count > kDifferencesNamed) continue;
+        differences += fmt::format("block {}: {} on data{}, {} on data{}{}; ", block, describe(one), range,
+                                   describe(other), slot, one.version == other.version ? ", digests differ" : "");
       }
     }
   }
-  co_return std::string();
+  if (count > 0) differences += fmt::format("{} in all", count);
+  co_return differences;
+}
+
+std::string CopyAudit::describe(const Copy& copy) {
+  constexpr const char* kStates[] = {"data", "absent", "a hole", "unknown", "lost", "bad"};
+  return fmt::format("{} of version {}.{}", kStates[static_cast<std::size_t>(copy.state)], copy.version.term,
+                     copy.version.count);
 }
 
 Task<std::string> CopyAudit::connect(ClusterId cluster, RingNumber ring) {

@@ -16,7 +16,7 @@ class CopyAudit {
  public:
   CopyAudit(Env& env, Cluster& cluster) : env_(env), cluster_(cluster) {}
 
-  /// The first difference; empty: the copies are the same.
+  /// What differs; empty: the copies are the same.
   Task<std::string> compare(protocol::Attributes attributes);
 
  private:
@@ -26,6 +26,7 @@ class CopyAudit {
     std::optional<Digest> digest;
     bool operator==(const Copy&) const = default;
   };
+  static std::string describe(const Copy& copy);
   using Copies = std::map<BlockIndex, Copy>;
 
   Task<std::string> connect(ClusterId cluster, RingNumber ring);

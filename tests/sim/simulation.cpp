@@ -34,6 +34,7 @@ class Run {
       journal_.fail("the users are stuck although all is well: " + describe());
     reader_.lock()->stop();
     if (journal_.failure.empty()) converge();
+    if (!journal_.failure.empty()) journal_.failure += "\nThe servers now: " + diagnose();
     return {journal_.failure, world_.trace(), summary()};
   }
 
@@ -93,19 +94,42 @@ class Run {
     }
     // Reading has reported what was bad; the mending is to be over by now.
     co_await sleep_for(env.loop, 5s);
+    const std::string difference = co_await compare_copies(env, self, filesystem.get());
+    if (!difference.empty()) self->journal_.fail("the copies differ: " + difference);
+    co_await filesystem->unmount(env.loop.now() + 5s);
+  }
+
+  /// For the report of a failure: what the servers have now.
+  std::string diagnose() {
+    SimProcess& machine = cluster_.client(4);
+    std::string difference = "unknown";
+    {
+      Scope scope;
+      bool done = false;
+      scope.spawn(detail::keep_end(look(machine.env(), this, &difference), &done));
+      (void)world_.run_until([&] { return done; }, 60s);
+    }
+    return difference.empty() ? "all copies are the same" : difference;
+  }
+
+  static Task<void> look(Env& env, Run* self, std::string* difference) {
+    client::Options options = self->cluster_.mount_options(self->cluster_.client(4));
+    std::unique_ptr<client::Filesystem> filesystem = co_await mount_patiently(env, std::move(options));
+    *difference = co_await compare_copies(env, self, filesystem.get());
+  }
+
+  /// The first difference between two copies of a block of any file; empty: none.
+  static Task<std::string> compare_copies(Env& env, Run* self, client::Filesystem* filesystem) {
     CopyAudit copies(env, self->cluster_);
     for (std::size_t i = 0; i < self->journal_.files.size(); ++i) {
       const Journal::File& file = *self->journal_.files[i];
       if (file.inode == 0) continue;
       Result<protocol::Attributes> attributes = co_await filesystem->get_attributes(file.inode);
-      if (!attributes.ok()) {
-        self->journal_.fail("the last audit: " + file.name + ": " + attributes.error().message);
-        co_return;
-      }
+      if (!attributes.ok()) co_return file.name + ": " + attributes.error().message;
       const std::string difference = co_await copies.compare(*attributes);
-      if (!difference.empty()) self->journal_.fail("the copies of " + file.name + " differ: " + difference);
+      if (!difference.empty()) co_return file.name + ": " + difference;
     }
-    co_await filesystem->unmount(env.loop.now() + 5s);
+    co_return std::string();
   }
 
   std::string describe() {
