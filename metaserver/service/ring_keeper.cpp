@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+
 #include "protocol/control_call.h"
 #include "protocol/timing.h"
 
@@ -10,6 +13,8 @@ namespace {
 
 /// Steps that a dataserver may take back to back: grant, confirm and be told are three; more is a fault of its own.
 constexpr int kRoundsAtOnce = 8;
+/// In the metaserver's directory: a decimal number (accepted_loss_).
+constexpr const char* kAcceptedLossName = "accepted-loss";
 constexpr auto kReserveEvery = std::chrono::milliseconds(200);
 
 }  // namespace
@@ -42,6 +47,7 @@ Result<protocol::RingInfo> RingKeeper::info() {
 }
 
 Result<void> RingKeeper::start() {
+  MENDFS_TRY_VOID(read_accepted_loss());
   MENDFS_TRY(const std::optional<RingState> ring, state());
   return ring ? begin_calling() : Result<void>();
 }
@@ -125,8 +131,17 @@ Task<bool> RingKeeper::heed(Slot slot, const protocol::HeartbeatRequest& request
   co_return refused.ok();
 }
 
+Result<void> RingKeeper::read_accepted_loss() {
+  const Result<std::string> text = read_small_file(core_.env.disk, kAcceptedLossName, 32);
+  if (text.code() == ErrorCode::NotFound) return {};
+  if (!text.ok()) return text.error();
+  const auto [rest, error] = std::from_chars(text->data(), text->data() + text->size(), accepted_loss_);
+  if (error == std::errc{} && rest == text->data() + text->size()) return {};
+  return Error{ErrorCode::Corruption, fmt::format("{} holds no number: delete it", kAcceptedLossName)};
+}
+
 void RingKeeper::compare_with_told(Slot slot, const protocol::HeartbeatReply& reply) {
-  if (core_.read_only || old_metadata_accepted_ || reply.durable_index <= core_.recovered) return;
+  if (core_.read_only || reply.durable_index <= std::max(core_.recovered, accepted_loss_)) return;
   core_.read_only = fmt::format(
       "metadata older than data: dataserver {} was told of change {}, this metaserver knows {}; its directory is an "
       "old backup. "
@@ -138,15 +153,20 @@ void RingKeeper::compare_with_told(Slot slot, const protocol::HeartbeatReply& re
 Task<Result<void>> RingKeeper::accept_old_metadata() {
   if (!core_.read_only) co_return Error{ErrorCode::InvalidArgument, "this metadata is not older than the data"};
   std::uint64_t highest = 0;  // number made of an epoch that some dataserver knows
+  LogIndex told = 0;
   for (Slot slot = 0; slot < watch_->slot_count(); ++slot) {
     // Terms carry the epoch as inodes do, and there are epochs in which no inode was made.
-    if (const auto& last = watch_->view(slot).last) highest = std::max({highest, last->inode_high, last->term_synced});
+    const auto& last = watch_->view(slot).last;
+    if (!last) continue;
+    highest = std::max({highest, last->inode_high, last->term_synced});
+    told = std::max(told, last->durable_index);
   }
   core_.epoch = std::max(core_.epoch, highest >> kEpochShift) + 1;
   core_.submitter.set_epoch(core_.epoch);
   const Result<Outcome> outcome = co_await core_.submitter.submit_durable(StartEpoch{});
   MENDFS_CO_TRY_VOID(refusal_of(outcome));
-  old_metadata_accepted_ = true;
+  MENDFS_CO_TRY_VOID(co_await replace_file(core_.env.disk, kAcceptedLossName, std::to_string(told)));
+  accepted_loss_ = told;
   core_.read_only.reset();
   core_.env.log.warn("old metadata is accepted: changes since the backup are lost epoch={}", core_.epoch);
   co_return Result<void>();

@@ -38,7 +38,8 @@ class RingKeeper {
   /// A dataserver says that it is there: it is called at once. NotFound: it is none of ours.
   Result<void> announced(const std::string& address);
   Task<Result<void>> declare_lost(std::vector<Slot> ranges);
-  /// The metadata is an old backup, and its owner wants to go on with it: new inodes get numbers that no file had.
+  /// The metadata is an old backup, and its owner wants to go on with it, for ever: new inodes get numbers that no file
+  /// had.
   Task<Result<void>> accept_old_metadata();
   bool fence_enforced(std::uint64_t number) const { return !watch_ || watch_->fence_enforced(number, core_.now()); }
   /// Something new is to be told: all are called at once.
@@ -57,6 +58,7 @@ class RingKeeper {
   Task<bool> call_once(Slot slot);
   Result<protocol::HeartbeatRequest> make_heartbeat(Slot slot);
   Task<bool> heed(Slot slot, const protocol::HeartbeatRequest& request);
+  Result<void> read_accepted_loss();
   void compare_with_told(Slot slot, const protocol::HeartbeatReply& reply);
   Task<void> find_lost_ranges();
 
@@ -65,8 +67,8 @@ class RingKeeper {
   /// Of the ring to be made: the same for every attempt, since dataservers keep themselves for it.
   ClusterId proposed_cluster_;
   bool creating_ = false;
-  Result<void> creation_;  // how the last attempt ended
-  bool old_metadata_accepted_ = false;
+  Result<void> creation_;       // how the last attempt ended
+  LogIndex accepted_loss_ = 0;  // an old backup was accepted, although dataservers were told of changes up to this one
   Signal poke_;
   Signal changed_;
   Scope scope_;  // last: its coroutines use all of the above

@@ -157,6 +157,10 @@ TEST_CASE("a metaserver restored from an old backup is read-only until told othe
   const auto made = cluster->make(kSessionA, 3, "b");
   REQUIRE(made.ok());
   CHECK(made.reply.inode >> kEpochShift > 9);
+  cluster->kill_server();
+  REQUIRE(cluster->start_server().ok());
+  cluster->live(kSessionA, 2s);
+  CHECK(cluster->make(kSessionA, 4, "c").ok());
 }
 
 TEST_CASE("an old backup is found out by a dataserver that comes late, whatever was changed meanwhile", "[ring]") {
