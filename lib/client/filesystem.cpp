@@ -71,7 +71,7 @@ void Filesystem::start(protocol::OpenSessionRequest::Answer answer, std::vector<
   syncer_ = std::make_unique<Syncer>(loop_, *servers_, waits_, options_.timeout);
   Writer::Hooks from_writer;
   from_writer.on_failure = [this](OpenFile& file, const Error& error) { fail(file, error); };
-  from_writer.refresh = [this](File file) { return refresh(std::move(file)); };
+  from_writer.refresh = [this](File file) { return refresh_for_writer(std::move(file)); };
   writer_ = std::make_unique<Writer>(loop_, *servers_, meta_, waits_, options_.timeout, std::move(from_writer));
   reader_ = std::make_unique<Reader>(loop_, *servers_, waits_, log_, options_.timeout,
                                      [this](File file) { return refresh(std::move(file)); });
@@ -140,6 +140,13 @@ Task<Result<void>> Filesystem::refresh(File file) {
   co_return Result<void>{};
 }
 
+/// Not while a cut of our own is on its way: its number would be taken for a stranger's.
+Task<Result<void>> Filesystem::refresh_for_writer(File file) {
+  const Turn::Guard turn = co_await file->turn.take();
+  const Result<void> refreshed = co_await refresh(file);
+  co_return refreshed;
+}
+
 void Filesystem::rejoin_all(bool is_new_session) {
   for (const auto& [inode, file] : files_) scope_.spawn(rejoin(file, is_new_session));
 }
@@ -169,7 +176,17 @@ Task<void> Filesystem::report_sizes() {
     co_await sleep_for(loop_, timing::kSizeReportEvery);
     for (const auto& [inode, file] : files_)
       if (file->has_news() && !file->turn.is_taken()) scope_.spawn(report_size(file));
+    forget_unused();
   }
+}
+
+/// A closed file is kept for as long as its bytes may not be durable: an fsync through another handle is for them too.
+void Filesystem::forget_unused() {
+  std::erase_if(files_, [this](const auto& entry) {
+    const OpenFile& file = *entry.second;
+    if (file.handle_count > 0 || file.has_queued() || file.has_news() || file.turn.is_taken()) return false;
+    return file.unsynced.empty() || file.is_gone || loop_.now() - file.last_used > 2 * timing::kDataSyncEvery;
+  });
 }
 
 Task<void> Filesystem::report_size(File file) { (void)co_await settle(file, file->delivered_up_to(), false); }

@@ -4,7 +4,8 @@
 // until all copies have them, keeps the session with the metaserver, and waits, for as long as it takes, for servers
 // that are away. Nothing is cached beyond what that needs.
 //
-// Every operation may be destroyed while it waits (see interrupt.h): taken bytes stay queued. In requests, `call` is
+// Every operation may be destroyed while it waits (see interrupt.h), and must be before the filesystem is: taken bytes
+// stay queued. In requests, `call` is
 // filled in here. Errors carry the errno to answer (to_errno) and a sentence for the log.
 // Loop thread only, but for prepare_write() and block_size_of().
 #pragma once
@@ -172,6 +173,7 @@ class Filesystem {
   // Sessions and attributes (filesystem.cpp).
   void start(protocol::OpenSessionRequest::Answer answer, std::vector<Address> addresses);
   Task<Result<void>> refresh(File file);
+  Task<Result<void>> refresh_for_writer(File file);
   Task<void> rejoin(File file, bool is_new_session);
   void rejoin_all(bool is_new_session);
   Task<void> report_sizes();
@@ -179,6 +181,7 @@ class Filesystem {
   File find(InodeNumber inode) const;
   File file_of(const protocol::Attributes& attributes);
   protocol::Attributes seen(const protocol::Attributes& attributes);
+  void forget_unused();
   void note_name(InodeNumber inode, std::string name);
 
   // Names (filesystem_names.cpp).
@@ -186,6 +189,7 @@ class Filesystem {
   Task<Result<void>> make_durable(std::uint64_t index);
   Task<Result<protocol::Attributes>> do_set_attributes(protocol::SetAttributesRequest request);
   Task<Result<protocol::Attributes>> set_attributes_of(File file, protocol::SetAttributesRequest request);
+  Task<Result<void>> protect_source(const protocol::RenameRequest* request);
   template <class Request>
   Task<Result<void>> change_directory(Request request);
 

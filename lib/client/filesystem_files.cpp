@@ -278,9 +278,15 @@ Task<Result<void>> Filesystem::sync_file(File file, bool data_only) {
 Task<Result<void>> Filesystem::sync_metadata(File file) {
   MENDFS_CO_TRY_VOID(co_await settle(file, UINT64_MAX, false));
   const std::uint64_t index = file->meta_index;
-  MENDFS_CO_TRY_VOID(co_await make_durable(index));
-  if (file->meta_index == index) file->meta_index = 0;
-  co_return Result<void>{};
+  Result<void> durable = co_await make_durable(index);
+  if (durable.code() == ErrorCode::Stale) {
+    // The metaserver lost the end of its log in a power cut, and our last report with it: once more.
+    MENDFS_CO_TRY_VOID(co_await refresh(file));
+    MENDFS_CO_TRY_VOID(co_await settle(file, UINT64_MAX, false));
+    durable = co_await make_durable(UINT64_MAX);
+  }
+  if (durable && file->meta_index == index) file->meta_index = 0;
+  co_return durable;
 }
 
 Task<Result<void>> Filesystem::sync_all() {
@@ -306,14 +312,14 @@ void Filesystem::release(HandleId id) {
   scope_.spawn(retire(handle->file));
 }
 
-/// Brings home what a closed file still has, then forgets it.
+/// Brings home what a closed file still has.
 Task<void> Filesystem::retire(File file) {
   while (file->writer_count == 0 && file->has_queued()) {
     auto changed = file->changed.next();
     (void)co_await changed;
   }
   if (file->writer_count == 0 && !file->is_gone) (void)co_await settle(file, UINT64_MAX, true);
-  if (file->handle_count == 0 && !file->has_queued() && find(file->inode) == file) files_.erase(file->inode);
+  file->last_used = loop_.now();
 }
 
 Task<Result<void>> Filesystem::allocate(HandleId id, AllocateMode mode, std::uint64_t offset, std::uint64_t length) {

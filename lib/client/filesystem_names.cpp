@@ -70,12 +70,25 @@ Task<Result<Attributes>> Filesystem::set_attributes_of(File file, SetAttributesR
     file->acked_end = file->size();
     MENDFS_CO_TRY_VOID(co_await settle_once(file.get(), UINT64_MAX, false));
   }
+  struct Cutting {
+    explicit Cutting(File cut) : file(std::move(cut)) { file->is_being_cut = true; }
+    Cutting(const Cutting&) = delete;
+    ~Cutting() { file->is_being_cut = false; }
+    File file;
+  };
+  std::optional<Cutting> cutting;
+  if (size) cutting.emplace(file);
   const std::uint64_t cut_before = file->attributes.cuts.number();
   auto answer = co_await meta_.call(std::move(request), file->inode);
-  if (!answer) co_return answer.error();
+  cutting.reset();
+  if (!answer) {
+    writer_->pump(file);
+    co_return answer.error();
+  }
   file->adopt(answer->reply);
   file->meta_index = std::max(file->meta_index, answer->index);
   if (size && file->attributes.cuts.number() != cut_before) file->note_own_cut(*size);
+  writer_->pump(file);
   if (sets_mtime) file->mtime.reset();
   if (sets_atime) file->atime.reset();
   co_return file->view();
@@ -111,7 +124,25 @@ Task<Result<Attributes>> Filesystem::link(LinkRequest request) {
   co_return seen(answer->reply);
 }
 
-Task<Result<void>> Filesystem::rename(RenameRequest request) { return change_directory(std::move(request)); }
+Task<Result<void>> Filesystem::rename(RenameRequest request) {
+  if (!request.no_replace && !request.exchange) MENDFS_CO_TRY_VOID(co_await protect_source(&request));
+  co_return co_await change_directory(std::move(request));
+}
+
+/// Before a file takes another one's place: one copy of each of its blocks is durable, so that a power cut leaves the
+/// old content or the new, not neither.
+Task<Result<void>> Filesystem::protect_source(const RenameRequest* request) {
+  const auto is_unsynced = [](const auto& entry) { return !entry.second->unsynced.empty(); };
+  if (std::none_of(files_.begin(), files_.end(), is_unsynced)) co_return Result<void>{};
+  const Result<Attributes> target = co_await lookup(request->new_parent, request->new_name);
+  if (!target) co_return Result<void>{};
+  const Result<Attributes> source = co_await lookup(request->parent, request->name);
+  if (!source) co_return Result<void>{};
+  const File file = find(source->inode);
+  if (file == nullptr) co_return Result<void>{};
+  co_await writer_->until_delivered(file, file->next_ticket - 1);
+  co_return co_await syncer_->sync_one_copy(file);
+}
 
 Task<Result<std::string>> Filesystem::read_link(InodeNumber inode) {
   ReadLinkRequest request;

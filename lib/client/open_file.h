@@ -65,6 +65,8 @@ struct OpenFile {
   std::optional<std::int64_t> atime;
   /// Shrinks made by this mount: bytes taken before them are cut when they are sent again.
   CutList own_cuts;
+  /// A shrink by this mount is on its way: nothing new is sent, since under which cut it counts is not known yet.
+  bool is_being_cut = false;
   /// Raised when everything queued is given up: messages in flight end unanswered.
   std::uint64_t drops = 0;
   /// Of each range and holder: where in its log the last un-synced write is.
@@ -76,6 +78,7 @@ struct OpenFile {
   std::uint32_t waiting_reads = 0;
   bool has_mark = false;  // the session's write mark is at the metaserver
   bool is_gone = false;   // the metaserver knows it no more
+  Time last_used{};       // when its last handle was closed
   SessionId session;      // whose queue this is
 
   /// Something above has changed.

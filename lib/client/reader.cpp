@@ -57,10 +57,8 @@ Task<Result<Buffer>> Reader::read(std::shared_ptr<OpenFile> file, std::uint64_t 
 Task<Result<Reader::Gather>> Reader::gather(std::shared_ptr<OpenFile> file, BlockIndex first, std::uint32_t count) {
   auto blocks = std::make_shared<ReadGather>(first, count, file->layout);
   std::string reason = "no answer yet";
-  WaitLog::Entry wait(waits_, "read", file->inode, [this, &reason, &blocks] {
-    const std::vector<Slot> silent = blocks->silent();
-    return servers_.blame(silent.empty() ? std::vector<Slot>{0} : silent, reason);
-  });
+  std::vector<Slot> silent{slot_of(first, 0, file->layout)};
+  WaitLog::Entry wait(waits_, "read", file->inode, [this, &reason, &silent] { return servers_.blame(silent, reason); });
   Backoff backoff;
   bool only_quick = true;
   for (;;) {
@@ -78,6 +76,7 @@ Task<Result<Reader::Gather>> Reader::gather(std::shared_ptr<OpenFile> file, Bloc
       co_return Error{ErrorCode::Io, "no good copy is left of a block"};
     } else {
       only_quick = false;
+      silent = blocks->silent();
       reason = "a good copy may be there, but cannot be had now";
     }
     if (timeout_ > Duration::zero() && wait.waited() >= timeout_)

@@ -52,6 +52,22 @@ Task<Result<void>> Syncer::sync(std::shared_ptr<OpenFile> file) {
   co_return Result<void>{};
 }
 
+Task<Result<void>> Syncer::sync_one_copy(std::shared_ptr<OpenFile> file) {
+  std::map<Slot, protocol::HolderPosition> chosen;  // by range
+  for (const auto& [key, position] : file->unsynced) {
+    const auto [known, is_first] = chosen.try_emplace(key.first, position);
+    if (!is_first && !servers_.is_up(known->second.slot)) known->second = position;
+  }
+  std::map<Slot, Positions> by_slot;
+  for (const auto& [range, position] : chosen) by_slot[position.slot].emplace(range, position);
+  std::vector<Task<Result<SlotResult>>> tasks;
+  for (auto& [slot, positions] : by_slot) tasks.push_back(sync_slot(file, slot, std::move(positions)));
+  const std::vector<Result<SlotResult>> results = co_await all_of(loop_, std::move(tasks));
+  for (const Result<SlotResult>& result : results)
+    if (!result) co_return result.error();
+  co_return Result<void>{};
+}
+
 Task<Result<Syncer::SlotResult>> Syncer::sync_slot(std::shared_ptr<OpenFile> file, Slot slot, Positions positions) {
   SlotResult result;
   std::uint64_t furthest = 0;

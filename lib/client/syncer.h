@@ -24,6 +24,8 @@ class Syncer {
   /// What was delivered before the call survives a power cut afterwards. Io when all holders of some block have lost
   /// their un-synced bytes.
   Task<Result<void>> sync(std::shared_ptr<OpenFile> file);
+  /// The same for one copy of each block, of a server that can be reached if there is one.
+  Task<Result<void>> sync_one_copy(std::shared_ptr<OpenFile> file);
 
  private:
   /// Where in its log something of a range lies, by range.

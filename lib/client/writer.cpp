@@ -101,6 +101,7 @@ void Writer::drop(OpenFile& file, const Error& why) {
 }
 
 void Writer::pump(const std::shared_ptr<OpenFile>& file) {
+  if (file->is_being_cut) return;
   for (Slot range = 0; range < file->queues.size(); ++range) {
     WriteQueue& queue = file->queues[range];
     while (queue.has_waiting() && queue.in_flight_count() < kMessagesInFlightMax) {
@@ -207,10 +208,12 @@ Task<Result<protocol::WriteReply>> Writer::send(Delivery* delivery) {
 
 void Writer::delivered(Delivery& delivery, const protocol::WriteReply& reply) {
   OpenFile& file = *delivery.file;
-  const bool is_cut = file.own_cuts.limit_for(delivery.request.file.cuts.number()) != UINT64_MAX;
+  // What was cut since it was sent counts no more.
+  const std::uint64_t limit = file.attributes.cuts.limit_for(delivery.request.file.cuts.number());
   for (const Piece& piece : delivery.message.pieces) {
-    if (piece.kind == RunKind::Hole || is_cut) continue;
-    file.acked_end = std::max(file.acked_end, offset_of(delivery.range, piece.end - 1, file.layout) + 1);
+    if (piece.kind == RunKind::Hole) continue;
+    const std::uint64_t end = offset_of(delivery.range, piece.end - 1, file.layout) + 1;
+    file.acked_end = std::max(file.acked_end, std::min(end, limit));
   }
   for (const protocol::HolderPosition& position : reply.holders) {
     if (!copy_at(position.slot, delivery.range, file.layout.slot_count, file.layout.copy_count)) continue;

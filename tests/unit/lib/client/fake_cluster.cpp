@@ -170,6 +170,7 @@ FakeMetaserver::FakeMetaserver(Env& env, FakeCluster& cluster, FakeNamespace& na
   add<SetAttributesRequest>();
   add<MakeRequest>();
   add<RemoveRequest>();
+  add<RenameRequest>();
   add<OpenRequest>();
   add<SettleRequest>();
   add<SyncMetaRequest>();
@@ -195,7 +196,9 @@ void FakeMetaserver::add() {
 
 template <class Request>
 Task<std::string> FakeMetaserver::answer(std::string packed) {
-  co_return answer_now<Request>(packed);
+  std::string reply = answer_now<Request>(packed);
+  if constexpr (std::is_same_v<Request, SetAttributesRequest>) co_await sleep_for(env_.loop, names_.setattr_delay);
+  co_return reply;
 }
 
 template <class Request>
@@ -295,6 +298,14 @@ Result<Nothing> FakeMetaserver::handle(const RemoveRequest& request) {
   if (found == names_.names.end()) return Error{ErrorCode::NotFound, "no such name"};
   names_.unlinked.push_back(found->second);
   names_.names.erase(found);
+  return Nothing{};
+}
+
+Result<Nothing> FakeMetaserver::handle(const RenameRequest& request) {
+  const auto found = names_.names.find(request.name);
+  if (found == names_.names.end()) return Error{ErrorCode::NotFound, "no such name"};
+  names_.names[request.new_name] = found->second;
+  names_.names.erase(request.name);
   return Nothing{};
 }
 

@@ -90,6 +90,7 @@ struct FakeNamespace {
   std::vector<InodeNumber> unlinked;  // asked at each renewal until answered
   std::vector<InodeNumber> said_open, said_not_open;
   std::uint32_t syncs = 0;
+  Duration setattr_delay{0};  // of the reply; the change itself happens at once
   std::uint32_t calls = 0;
 };
 
@@ -114,6 +115,7 @@ class FakeMetaserver : public ConnectionHandler {
   Result<protocol::Attributes> handle(const protocol::SetAttributesRequest& request);
   Result<protocol::Attributes> handle(const protocol::MakeRequest& request);
   Result<protocol::Nothing> handle(const protocol::RemoveRequest& request);
+  Result<protocol::Nothing> handle(const protocol::RenameRequest& request);
   Result<protocol::Attributes> handle(const protocol::OpenRequest& request);
   Result<protocol::Attributes> handle(const protocol::SettleRequest& request);
   Result<protocol::Nothing> handle(const protocol::SyncMetaRequest& request);

@@ -284,6 +284,40 @@ TEST_CASE("fsync makes data and metadata durable, and asks nobody twice", "[clie
   CHECK(mount.cluster.names.calls == calls);
 }
 
+TEST_CASE("fsync is for what closed handles wrote too", "[client]") {
+  Mounted mount;
+  const Opened first = mount.create("a");
+  mount.write(first.handle, 0, pattern(4000, 1));
+  mount.flush(first.handle);
+  mount.filesystem->release(first.handle);
+  mount.cluster.world.run_for(2s);
+  const auto second = mount.cluster.run(mount.filesystem->open(first.attributes.inode, OpenFlags{}));
+  REQUIRE(second);
+  REQUIRE(mount.cluster.run(mount.filesystem->fsync(second->handle, false)));
+  for (const FakeStore& store : mount.cluster.stores) CHECK(store.synced == store.position);
+}
+
+TEST_CASE("a file that takes another one's place is durable on one server before it does", "[client]") {
+  for (const bool replaces : {false, true}) {
+    CAPTURE(replaces);
+    Mounted mount(2);
+    if (replaces) mount.filesystem->release(mount.create("target").handle);
+    const Opened file = mount.create("new");
+    mount.write(file.handle, 0, pattern(4000, 1));
+    mount.flush(file.handle);
+    mount.filesystem->release(file.handle);
+    protocol::RenameRequest rename;
+    rename.parent = rename.new_parent = kRootInode;
+    rename.name = "new";
+    rename.new_name = "target";
+    REQUIRE(mount.cluster.run(mount.filesystem->rename(rename)));
+    CHECK(mount.cluster.names.names.at("target") == file.attributes.inode);
+    std::vector<FakeStore>& stores = mount.cluster.stores;
+    const bool is_synced = stores[0].synced == stores[0].position || stores[1].synced == stores[1].position;
+    CHECK(is_synced == replaces);
+  }
+}
+
 TEST_CASE("fsync survives one holder's restart and fails when all have lost the bytes", "[client]") {
   Mounted mount(2);
   const Opened file = mount.create("a");
@@ -315,6 +349,40 @@ TEST_CASE("bytes cut off do not come back", "[client]") {
   mount.flush(file.handle);
   CHECK((mount.read(file.handle, 0, 20'000) == expected));
   CHECK((mount.cluster.stored(file.attributes.inode) == expected));
+}
+
+TEST_CASE("bytes beyond a cut are not sent under it while its answer is on its way", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  const InodeNumber inode = file.attributes.inode;
+  for (FakeStore& store : mount.cluster.stores) store.write_refusal = Error{ErrorCode::Unavailable, "not now"};
+  mount.write(file.handle, 0, pattern(10'000, 1));
+  mount.write(file.handle, 0, pattern(10'000, 2));
+  mount.cluster.names.setattr_delay = 5s;
+  protocol::SetAttributesRequest cut;
+  cut.inode = inode;
+  cut.size = 1000;
+  std::optional<Result<Attributes>> answered;
+  Scope scope;
+  scope.spawn(sim::detail::keep_result(mount.filesystem->set_attributes(cut), &answered));
+  mount.cluster.world.run_for(1s);
+  // The servers know the cut and the client hears of it by another way, before its own call is answered.
+  const CutList cuts = mount.cluster.names.inodes[inode].cuts;
+  REQUIRE(cuts.number() == 1);
+  for (FakeStore& store : mount.cluster.stores) {
+    store.cuts[inode] = cuts;
+    store.write_refusal.reset();
+  }
+  REQUIRE(mount.cluster.run(mount.filesystem->get_attributes(inode)));
+  mount.cluster.world.run_for(2s);
+  CHECK_FALSE(answered.has_value());
+  REQUIRE(mount.cluster.world.run_until([&] { return answered.has_value(); }, 10s));
+  REQUIRE(*answered);
+  mount.flush(file.handle);
+  CHECK(mount.cluster.names.inodes[inode].size == 1000);
+  CHECK((mount.cluster.stored(inode) == pattern(1000, 2)));
+  for (const FakeStore& store : mount.cluster.stores)
+    for (const auto& [key, block] : store.blocks) CHECK(key.second < 2);
 }
 
 TEST_CASE("bytes of another mount's cut are refetched and the write goes on under it", "[client]") {
