@@ -85,6 +85,9 @@ class Primary {
     Version version;
   };
   Task<Result<OldBlock>> read_old(protocol::FileRef file, BlockRun block);
+  Result<OldBlock> old_block(const protocol::FileRef& file, const store::ReadPiece& piece) const;
+  Result<OldBlock> old_of_bad(const protocol::FileRef& file, const store::ReadPiece& bad,
+                              const RepairOutcome& mended) const;
   Result<bool> is_unchanged(InodeNumber inode, const BlockRun& block, const OldBlock& old) const;
 
   Node& node_;

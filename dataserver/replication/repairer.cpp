@@ -97,8 +97,17 @@ Task<Result<void>> Repairer::repair_chunk(InodeNumber inode, Slot range, BlockRu
     Result<std::uint64_t> installed = install(inode, range, *own, *fetched);
     if (!installed) co_return installed.error();
     outcome->repaired += *installed;
+    if (!unknown) keep_older(*own, std::move(*fetched), &outcome->older);
   }
   co_return Result<void>();
+}
+
+void Repairer::keep_older(const std::vector<store::ReadPiece>& own, std::vector<Run> fetched, std::vector<Run>* older) {
+  for (Run& run : fetched) {
+    const store::ReadPiece* piece = piece_with(own, run.header.blocks.first);
+    if (piece != nullptr && piece->state == store::BlockState::Bad && !replaces(run.header, *piece))
+      older->push_back(std::move(run));
+  }
 }
 
 Result<std::uint64_t> Repairer::install(InodeNumber inode, Slot range, const std::vector<store::ReadPiece>& own,

@@ -27,6 +27,8 @@ class Settled {
   void reached_all(Version version) {
     if (version.term == term_) outstanding_.erase(version.count);
   }
+  /// It may still be on its way to some holder.
+  bool is_outstanding(Version version) const { return version.term == term_ && outstanding_.contains(version.count); }
   Version value() const { return {term_, outstanding_.empty() ? last_given_ : *outstanding_.begin() - 1}; }
 
  private:

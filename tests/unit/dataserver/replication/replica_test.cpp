@@ -302,4 +302,42 @@ TEST_CASE("a partial write to a block that is bad here is merged with the other 
   CHECK(ring.read(1, 5, 0)->bytes == ring.read(0, 5, 0)->bytes);
 }
 
+TEST_CASE("a block damaged before its write reached the other copy is not given up", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  REQUIRE(ring.write(5, 0, filled(kBlock, 'a')).ok());
+  ring.kill(1);
+  std::optional<Result<Answer<WriteRequest>>> answer;
+  const std::string bytes = filled(kBlock, 'b');
+  WriteRequest request = ring.write_request(ring.file(5), 0, bytes);
+
+  SECTION("while it is on its way") {
+    Scope scope;
+    scope.spawn(sim::detail::keep_result(ring.send(std::move(request), bytes, ring.soon()), &answer));
+    ring.world.run_for(1s);
+    REQUIRE(sim::run(ring.world, ring.server(0).store->damage(5, {0, 3, 1}, store::DamageMode::Flip, 1)).ok());
+    CHECK(ring.write(5, 0, "c", 5).code() == ErrorCode::Unavailable);
+    ring.start(1);
+    REQUIRE(ring.world.run_until([&] { return answer.has_value(); }));
+    CHECK(answer->ok());
+    REQUIRE(ring.settle());
+    REQUIRE(ring.write(5, 0, "c", 5).ok());
+    CHECK(ring.read(0, 5, 0)->bytes == filled(5, 'b') + "c" + filled(kBlock - 6, 'b'));
+  }
+  SECTION("and forgotten: it was never acknowledged, so the older copy is right") {
+    {
+      Scope scope;
+      scope.spawn(sim::detail::keep_result(ring.send(std::move(request), bytes, ring.soon()), &answer));
+      ring.world.run_for(1s);
+    }
+    REQUIRE(sim::run(ring.world, ring.server(0).store->damage(5, {0, 3, 1}, store::DamageMode::Flip, 1)).ok());
+    ring.kill(0);
+    ring.start(0);
+    ring.start(1);
+    REQUIRE(ring.settle());
+    REQUIRE(ring.write(5, 0, "c", 5).ok());
+    CHECK(ring.read(0, 5, 0)->bytes == filled(5, 'a') + "c" + filled(kBlock - 6, 'a'));
+  }
+}
+
 }  // namespace mendfs::test

@@ -73,6 +73,8 @@ TEST_CASE("settled is below the oldest version still on its way", "[settled]") {
   CHECK(settled.value() == Version{7, 0});
   settled.reached_all(Version{6, first.count});
   CHECK(settled.value() == Version{7, 0});
+  CHECK(settled.is_outstanding(first));
+  CHECK_FALSE(settled.is_outstanding(second));
   settled.reached_all(first);
   CHECK(settled.value() == second);
   settled.reached_all(third);
