@@ -124,19 +124,22 @@ class HttpListener final : public Listener {
 };
 
 Task<void> HttpListener::accept_all() {
+  bool failing = false;  // said once, until it succeeds again
   while (true) {
     auto pair = make_promise<Accepted>(loop_);
     acceptor_.async_accept([promise = pair.first](const error_code& error, Socket socket) {
       promise.set(Accepted{error, std::move(socket)});
     });
     Accepted accepted = co_await pair.second;
+    const bool is_too_many = scope_.count() > kConnectionCountMax;
+    const bool fails = accepted.error || is_too_many;
+    if (fails && !failing)
+      log_.warn("connections are not taken address={} reason=\"{}\"", to_string(address()),
+                is_too_many ? "there are too many" : accepted.error.message());
+    failing = fails;
     if (accepted.error) {
-      log_.warn("cannot accept a connection reason={}", accepted.error.message());
       co_await sleep_for(loop_, kAcceptPause);
-    } else if (scope_.count() > kConnectionCountMax) {
-      log_.warn("closing a connection: there are too many peer={} count_max={}", peer_name(accepted.socket),
-                kConnectionCountMax);
-    } else {
+    } else if (!is_too_many) {
       error_code ignored;  // the peer may have gone
       accepted.socket.set_option(Tcp::no_delay(true), ignored);
       scope_.spawn(serve(std::move(accepted.socket)));
@@ -178,12 +181,14 @@ Task<bool> HttpListener::serve_request(std::shared_ptr<Connection> connection) {
   }
 
   const bool keep_alive = request.keep_alive();
+  const bool wants_body = request.method() != http::verb::head;
   HttpRequest asked;
   asked.method = std::string(request.method_string());
   asked.target = std::string(request.target());
   asked.body = std::move(request.body());
   HttpReply answer = co_await handler_.on_request(std::move(asked));
   connection->reply = make_reply(std::move(answer), keep_alive);
+  if (!wants_body) connection->reply.body().clear();  // its size is told all the same
   const bool written = co_await write_reply(connection);
   co_return written&& keep_alive;
 }

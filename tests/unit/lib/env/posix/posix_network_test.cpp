@@ -170,6 +170,13 @@ TEST_CASE_METHOD(NetworkFixture, "a peer that closes its sending half still gets
   CHECK(reply.substr(reply.size() - 2) == "hi");
 }
 
+TEST_CASE_METHOD(NetworkFixture, "HEAD is answered without a body", "[posix]") {
+  const std::string request = "HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
+  const std::string reply = run_to_end(loop, talk_raw(&loop, address().port, request, true));
+  CHECK(reply.find("Content-Length: 2\r\n") != std::string::npos);
+  CHECK(reply.substr(reply.size() - 4) == "\r\n\r\n");
+}
+
 TEST_CASE_METHOD(NetworkFixture, "statuses other than 200 are errors that say what to do", "[posix]") {
   CHECK(post("/busy", "not ready").code() == ErrorCode::Unavailable);
   CHECK(post("/missing", "").code() == ErrorCode::Malformed);
