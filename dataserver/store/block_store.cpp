@@ -50,11 +50,16 @@ class BlockStore::Impl {
 };
 
 Task<void> BlockStore::Impl::keep_house() {
+  std::string last_problem;
   for (;;) {
     co_await sleep_for(parts.env.loop, kHousekeepingEvery);
     if (!parts.usable()) co_return;
     const Result<void> done = co_await house_round();
-    if (!done) parts.env.log.warn("housekeeping of {}: {}", parts.options.name, done.error().message);
+    const std::string problem = done ? std::string() : done.error().message;
+    // On a full disk each round fails alike.
+    if (!problem.empty() && problem != last_problem)
+      parts.env.log.warn("housekeeping of {}: {}", parts.options.name, problem);
+    last_problem = problem;
   }
 }
 
@@ -75,9 +80,11 @@ Task<Result<void>> BlockStore::Impl::compact() {
     ~Turn() { *compacting = false; }
   } turn{&compacting_};
   MENDFS_CO_TRY_VOID(co_await compactor.trim());
-  MENDFS_CO_TRY(const std::size_t emptied, co_await compactor.empty_segments());
-  if (emptied == 0) co_return Result<void>{};
-  co_return co_await flusher.flush();
+  for (;;) {
+    MENDFS_CO_TRY(const std::size_t emptied, co_await compactor.empty_segments());
+    if (emptied == 0) co_return Result<void>{};
+    MENDFS_CO_TRY_VOID(co_await flusher.flush());
+  }
 }
 
 BlockStore::BlockStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

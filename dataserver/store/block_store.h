@@ -110,7 +110,7 @@ struct Listed {
   std::vector<protocol::CutRecord> cuts;
   std::uint64_t cursor = 0;
   bool end = false;      // everything below position() of this moment has been listed
-  bool damaged = false;  // something on the way could not be read: runs may be missing from this listing
+  bool damaged = false;  // a segment on the way could not be opened: runs may be missing from this listing
 };
 
 struct FileCuts {

@@ -84,11 +84,14 @@ Task<Result<std::size_t>> Compactor::empty_segments() {
   std::size_t emptied = 0;
   // Those begun from here on hold what is being moved.
   const SegmentNumber newest = segment_of(parts_.log.end());
+  std::uint64_t moved_bytes = 0;
   for (SegmentNumber number = 0;;) {
     auto segment = parts_.segments.lower_bound(number);
     while (segment != parts_.segments.end() && !is_worth_emptying(segment->first, segment->second)) ++segment;
     if (segment == parts_.segments.end() || segment->first >= newest) co_return emptied;
     number = segment->first;
+    moved_bytes += segment->second.live_bytes;
+    if (emptied > 0 && moved_bytes > parts_.options.reserve_size / 2) co_return emptied;
     MENDFS_CO_TRY(const bool done, co_await empty_segment(number));
     if (done) {
       flusher_.retire(number);

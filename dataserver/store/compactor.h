@@ -23,7 +23,8 @@ class Compactor {
 
   /// Drops index entries of all files with unprocessed cuts.
   Task<Result<void>> trim();
-  /// Retires what segments are worth it now; the next index flush removes them. Answers how many.
+  /// Retires segments that are worth it, which the next index flush removes, until so much has been moved that their
+  /// space should be freed first. Answers how many.
   Task<Result<std::size_t>> empty_segments();
   bool worthwhile() const;
 

@@ -9,8 +9,10 @@
 namespace mendfs::store {
 namespace {
 
-/// Runs read beyond those asked for: a sequential reader asks the store once for so many.
-constexpr std::size_t kReadAhead = 64;
+/// Runs read beyond those asked for: few at first, more each time where the last window ended, as a sequential reader
+/// does.
+constexpr std::size_t kReadAheadMin = 4;
+constexpr std::size_t kReadAheadMax = 256;
 /// A window is halved above this.
 constexpr std::size_t kWindowRunsMax = 4096;
 constexpr Unit kNoEnd = UINT64_MAX;
@@ -95,7 +97,9 @@ Result<RunIndex::Window*> RunIndex::window_over(const ClassKey& key, Unit begin,
     used_.splice(used_.begin(), used_, found->second.used);
     return &found->second;
   }
-  MENDFS_TRY(Window fresh, load(key, begin, end));
+  const bool goes_on = found != windows_.end() && found->second.begin <= begin && begin <= found->second.end;
+  const std::size_t ahead = goes_on ? std::min(kReadAheadMax, found->second.read_ahead * 4) : kReadAheadMin;
+  MENDFS_TRY(Window fresh, load(key, begin, end, ahead));
   if (found == windows_.end()) {
     used_.push_front(key);
     fresh.used = used_.begin();
@@ -111,8 +115,9 @@ Result<RunIndex::Window*> RunIndex::window_over(const ClassKey& key, Unit begin,
   return &found->second;
 }
 
-Result<RunIndex::Window> RunIndex::load(const ClassKey& key, Unit begin, Unit end) {
+Result<RunIndex::Window> RunIndex::load(const ClassKey& key, Unit begin, Unit end, std::size_t read_ahead) {
   Window window;
+  window.read_ahead = read_ahead;
   MENDFS_TRY(const std::optional<StoredRun> before, last_before(key, begin));
   if (before) {
     window.begin = before->first;
@@ -128,7 +133,7 @@ Result<RunIndex::Window> RunIndex::load(const ClassKey& key, Unit begin, Unit en
           parsed = run.error();
           return false;
         }
-        if (run->first >= end && ++ahead > kReadAhead) {
+        if (run->first >= end && ++ahead > read_ahead) {
           window.end = run->first;
           return false;
         }

@@ -45,12 +45,13 @@ class RunIndex {
   struct Window {
     Unit begin = 0;
     Unit end = 0;
-    Runs runs;  // every one with a unit in [begin, end), and perhaps neighbours
+    Runs runs;                   // every one with a unit in [begin, end), and perhaps neighbours
+    std::size_t read_ahead = 0;  // runs it was loaded with beyond those asked for
     std::list<ClassKey>::iterator used;
   };
 
   Result<Window*> window_over(const ClassKey& key, Unit begin, Unit end);
-  Result<Window> load(const ClassKey& key, Unit begin, Unit end);
+  Result<Window> load(const ClassKey& key, Unit begin, Unit end, std::size_t read_ahead);
   Result<void> apply(const ClassKey& key, const RunChange& change, Position log_end);
   void shrink(Window& window, Unit near);
   void evict();

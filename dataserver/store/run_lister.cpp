@@ -13,6 +13,24 @@ namespace {
 constexpr std::size_t kRecordsPerCall = 8192;
 /// One page of files ends, at the next file, after so many index entries.
 constexpr std::size_t kEntriesPerPage = 100'000;
+/// Index entries looked at between two breaths.
+constexpr std::size_t kEntriesPerStep = 4096;
+
+/// The header of a run of which only the index knows: what it cannot know (writer, copies) is what it usually is.
+RunHeader lost_header(const StoreParts& parts, const ClassKey& key, const StoredRun& run) {
+  RunHeader header;
+  header.kind = RunKind::Lost;
+  header.inode = key.inode;
+  header.layout.ring = parts.superblock.ring;
+  header.layout.slot_count = run.step;
+  header.layout.start = (run.range + run.step - key.residue % run.step) % run.step;
+  header.layout.block_size = run.block_size();
+  header.blocks = blocks_of(key, run);
+  header.copy = copy_at(parts.superblock.slot, run.range, run.step, header.layout.copy_count).value_or(0);
+  header.cut = run.cut;
+  header.version = run.version;
+  return header;
+}
 
 }  // namespace
 
@@ -64,8 +82,11 @@ Task<Result<Listed>> RunLister::list(Slot range, Version above, std::uint64_t cu
         if (!record) break;
         ++records;
         cursor += record->size;
-        if (!record->intact) request.listed.damaged = true;
-        if (record->intact) MENDFS_CO_TRY_VOID(co_await list_record(&request, &reader, std::move(*record)));
+        if (record->intact) {
+          MENDFS_CO_TRY_VOID(co_await list_record(&request, &reader, std::move(*record)));
+        } else {
+          MENDFS_CO_TRY_VOID(co_await list_unreadable(&request, std::move(*record)));
+        }
       }
       if (offset_of(cursor) < size) break;
     }
@@ -81,27 +102,63 @@ Task<Result<void>> RunLister::list_record(Request* request, SegmentReader* reade
   if (record.prefix.type == RecordType::Cuts) co_return list_cuts(*request, record);
   if (record.prefix.type != RecordType::Run) co_return Result<void>{};
   const Result<RunHeader> header = decode_run(record.prefix, record.head);
-  if (!header) {
-    request->listed.damaged = true;
-    co_return Result<void>{};
-  }
+  if (!header) co_return co_await list_unreadable(request, std::move(record));
   if (header->version <= request->above || primary_of(header->blocks.first, header->layout) != request->range)
     co_return Result<void>{};
   MENDFS_CO_TRY(const std::vector<StoredRun> live, live_parts(parts_, *header, record.position));
   if (live.empty()) co_return Result<void>{};
-  const Result<std::vector<Digest>> digests = co_await reader->digests(record);
-  if (!digests && digests.code() != ErrorCode::Corruption) co_return digests.error();
-  if (!digests) {
-    request->listed.damaged = true;
-    co_return Result<void>{};
-  }
+  // Damaged digests are passed on as they are: fetch() finds that their blocks do not fit.
+  MENDFS_CO_TRY(const std::vector<Digest> digests, co_await reader->stored_digests(record));
+  if (digests.size() != record.prefix.digest_count) co_return co_await list_unreadable(request, std::move(record));
   for (const StoredRun& part : live) {
     RunSummary& summary = request->listed.runs.emplace_back();
     summary.header = part_header(*header, part);
     if (header->kind == RunKind::Data)
-      summary.digests.assign(digests->begin() + part.skip, digests->begin() + part.skip + part.count);
+      summary.digests.assign(digests.begin() + part.skip, digests.begin() + part.skip + part.count);
   }
   co_return Result<void>{};
+}
+
+Task<Result<void>> RunLister::list_unreadable(Request* request, FoundRecord damage) {
+  const Position begin = damage.position;
+  if (!unreadable_.contains(begin)) {
+    parts_.env.log.error("{} of {} is damaged at byte {}: {} bytes are no records",
+                         segment_file_name(segment_of(begin)), parts_.options.name, offset_of(begin), damage.size);
+    MENDFS_CO_TRY(unreadable_[begin], co_await find_indexed(begin, begin + damage.size));
+  }
+  for (const IndexedRun& indexed : unreadable_[begin]) {
+    if (indexed.run.range != request->range || indexed.run.version <= request->above) continue;
+    MENDFS_CO_TRY(const std::vector<StoredRun> current,
+                  parts_.checked(parts_.index->overlapping(indexed.key, indexed.run.first, indexed.run.end())));
+    for (const StoredRun& run : current)
+      if (run.place == indexed.run.place) request->listed.runs.push_back({lost_header(parts_, indexed.key, run), {}});
+  }
+  co_return Result<void>{};
+}
+
+/// Entries of the index that point to records in [begin, end). A walk over all of it, with breaks.
+Task<Result<std::vector<RunLister::IndexedRun>>> RunLister::find_indexed(Position begin, Position end) {
+  std::vector<IndexedRun> found;
+  std::string cursor(1, keys::kRun);
+  for (bool more = true; more;) {
+    std::size_t seen = 0;
+    std::string last;
+    const auto visit = [&](std::string_view entry_key, std::string_view value) {
+      const auto parsed = keys::parse_run(entry_key);
+      Result<StoredRun> run = unpack<StoredRun>(value);
+      last = entry_key;
+      if (parsed && run && run->place >= begin && run->place < end) {
+        run->first = parsed->unit;
+        found.push_back({parsed->key, *run});
+      }
+      return ++seen < kEntriesPerStep;
+    };
+    MENDFS_CO_TRY_VOID(parts_.checked(parts_.kv->scan(cursor, keys::end_of(keys::kRun), visit)));
+    more = seen == kEntriesPerStep;
+    cursor = last + '\0';
+    if (more) co_await sleep_for(parts_.env.loop, std::chrono::milliseconds(1));
+  }
+  co_return found;
 }
 
 Result<void> RunLister::list_cuts(Request& request, const FoundRecord& record) {

@@ -1,6 +1,10 @@
 // Listings: of a range for rebuilds and handshakes, from the segments in their order; of files, from the index.
+//
+// Runs whose record head is damaged cannot be listed from their segment; the index knows that they exist, so they are
+// listed as lost: whoever asks learns that there is something, and nobody takes them for blocks never written.
 #pragma once
 
+#include <map>
 #include <vector>
 
 #include "dataserver/store/block_store.h"
@@ -29,8 +33,17 @@ class RunLister {
   bool worth_reading(const SegmentSummary& summary, const Request& request) const;
   Task<Result<void>> list_record(Request* request, SegmentReader* reader, FoundRecord record);
   Result<void> list_cuts(Request& request, const FoundRecord& record);
+  Task<Result<void>> list_unreadable(Request* request, FoundRecord damage);
+
+  struct IndexedRun {
+    ClassKey key;
+    StoredRun run;
+  };
+  Task<Result<std::vector<IndexedRun>>> find_indexed(Position begin, Position end);
 
   StoreParts& parts_;
+  // What the index had, when first asked, of each damaged place: later it can only have less.
+  std::map<Position, std::vector<IndexedRun>> unreadable_;
 };
 
 }  // namespace mendfs::store

@@ -80,12 +80,17 @@ Task<Result<std::uint64_t>> SegmentReader::next_intact(std::uint64_t offset) {
   co_return size_;
 }
 
+Task<Result<std::vector<Digest>>> SegmentReader::stored_digests(const FoundRecord& record) {
+  const std::uint64_t offset = offset_of(record.position) + record.prefix.head_size();
+  MENDFS_CO_TRY(const Buffer stored,
+                co_await bytes(offset, std::uint64_t{record.prefix.digest_count} * sizeof(Digest)));
+  std::vector<Digest> digests(stored.size() / sizeof(Digest));
+  if (!digests.empty()) std::memcpy(digests.data(), stored.data(), digests.size() * sizeof(Digest));
+  co_return digests;
+}
+
 Task<Result<std::vector<Digest>>> SegmentReader::digests(const FoundRecord& record) {
-  std::vector<Digest> digests(record.prefix.digest_count);
-  const std::size_t size = digests.size() * sizeof(Digest);
-  MENDFS_CO_TRY(const Buffer stored, co_await bytes(offset_of(record.position) + record.prefix.head_size(), size));
-  if (stored.size() != size) co_return Error{ErrorCode::Corruption, "a record is cut short"};
-  if (size > 0) std::memcpy(digests.data(), stored.data(), size);
+  MENDFS_CO_TRY(std::vector<Digest> digests, co_await stored_digests(record));
   if (!digests_are_intact(record.prefix, digests)) co_return Error{ErrorCode::Corruption, "digests are damaged"};
   co_return digests;
 }

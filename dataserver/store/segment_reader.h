@@ -32,7 +32,9 @@ class SegmentReader {
 
   /// The record at `offset`, or the bytes up to the next one; nothing at the end of the segment.
   Task<Result<std::optional<FoundRecord>>> at(std::uint64_t offset);
-  /// The digests of an intact record; Corruption when their checksum does not fit.
+  /// The digests of an intact record as they are; fewer when the file ends before.
+  Task<Result<std::vector<Digest>>> stored_digests(const FoundRecord& record);
+  /// The same, checked; Corruption when their checksum does not fit.
   Task<Result<std::vector<Digest>>> digests(const FoundRecord& record);
   /// Whether the data of an intact run is what its digests say.
   Task<Result<bool>> data_is_intact(const FoundRecord& record, std::uint32_t block_size);

@@ -143,6 +143,34 @@ TEST_CASE("a lost index is built anew from the segments", "[store]") {
   CHECK(count_good(fixture, 200) == 150);
 }
 
+TEST_CASE("a run whose head is damaged is listed as lost and mended by its like", "[store]") {
+  StoreFixture fixture;
+  fill(fixture, 60);
+  fixture.flush();
+  // Records begin with a checksum; the first run's is found by its block's bytes.
+  const std::string name = fixture.segments().front();
+  const std::string bytes = expected_block(spec_of(30), 0);
+  const std::size_t data = fixture.process.disk().content(name)->find(bytes);
+  REQUIRE(data != std::string::npos);
+  REQUIRE(fixture.process.disk().flip_bit(name, data - sizeof(Digest) - kRunMetaSize - 3, 5));
+  CHECK(fixture.read_one(90).state == BlockState::Bad);
+
+  const Listed listed = fixture.list(0);
+  CHECK_FALSE(listed.damaged);
+  CHECK(listed.runs.size() == 60);
+  const auto lost = std::find_if(listed.runs.begin(), listed.runs.end(),
+                                 [](const RunSummary& run) { return run.header.kind == RunKind::Lost; });
+  REQUIRE(lost != listed.runs.end());
+  CHECK(lost->header.blocks == BlockRun{90, 3, 1});
+  CHECK(lost->header.version == spec_of(30).version);
+  CHECK(check_run(lost->header, 0));
+  CHECK(fixture.list(0, spec_of(30).version).runs.size() == 29);
+
+  fixture.append(spec_of(30), SpaceUse::Reserve);
+  CHECK(fixture.read_one(90).state == BlockState::Data);
+  for (const RunSummary& run : fixture.list(0).runs) CHECK(run.header.kind == RunKind::Data);
+}
+
 TEST_CASE("a restart reads only what is behind the last flush", "[store]") {
   StoreFixture fixture;
   fill(fixture, 200);
