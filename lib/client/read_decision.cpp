@@ -7,17 +7,19 @@ ReadDecision decide_read(std::span<const CopyView> copies) {
   for (const CopyView& view : copies) is_lost = is_lost || view.state == CopyState::Lost;
 
   bool may_come = false;
-  std::uint32_t unasked = static_cast<std::uint32_t>(copies.size());
+  const auto none = static_cast<std::uint32_t>(copies.size());
+  std::uint32_t unasked = none;
+  std::uint32_t absent = none;
   for (std::uint32_t copy = 0; copy < copies.size(); ++copy) {
     switch (copies[copy].state) {
       case CopyState::Data:
       case CopyState::Hole:
         return {ReadStep::Serve, copy};
       case CopyState::Absent:
-        if (!is_lost) return {ReadStep::Serve, copy};
+        if (absent == none && !is_lost) absent = copy;
         break;
       case CopyState::Unasked:
-        if (unasked == copies.size()) unasked = copy;
+        if (unasked == none) unasked = copy;
         break;
       case CopyState::NoAnswer:
       case CopyState::Unknown:
@@ -28,7 +30,8 @@ ReadDecision decide_read(std::span<const CopyView> copies) {
         break;
     }
   }
-  if (unasked < copies.size()) return {ReadStep::Ask, unasked};
+  if (unasked != none) return {ReadStep::Ask, unasked};
+  if (absent != none) return {ReadStep::Serve, absent};
   return {may_come ? ReadStep::Wait : ReadStep::Fail, 0};
 }
 

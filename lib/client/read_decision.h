@@ -41,7 +41,8 @@ struct ReadDecision {
 
 /// A verified copy of a complete server is given out at once. Its version may be below what a bad copy's index names:
 /// a write is acknowledged only when all copies have it, so what one complete holder never had was never acknowledged.
-/// Absent does not overrule Lost: something was there.
+/// Absent does not overrule Lost: something was there. Nor is it believed before the other copies were asked: a record
+/// that vanished from one server must not be read as zeros.
 ReadDecision decide_read(std::span<const CopyView> copies);
 
 enum class Audit : std::uint8_t {

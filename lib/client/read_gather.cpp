@@ -111,7 +111,10 @@ std::vector<SlotRequest> ReadGather::next_round(const std::function<bool(Slot)>&
         else if (!target || holders[copy] == chosen[range])
           target = holders[copy];
       }
-      if (target && decide_read(views_of(block)).step == ReadStep::Ask) wanted.add(*target, block);
+      const ReadDecision decision = decide_read(views_of(block));
+      if (target && decision.step == ReadStep::Ask) wanted.add(*target, block);
+      // Absent on one server, and the others have nothing to say.
+      if (decision.step == ReadStep::Serve) serve(block, decision.copy);
     }
   }
   return wanted.as_requests(protocol::ReadMode::Data);
@@ -177,10 +180,16 @@ void ReadGather::take_run(const protocol::ReadRun& run, Slot slot, ByteView data
     if (seen.state == CopyState::Data) std::memcpy(target, data.data() + std::size_t{i} * size, size);
     const ReadDecision decision = decide_read(views_of(block));
     if (decision.step != ReadStep::Serve) continue;
-    if (seen.state != CopyState::Data) std::memset(target, 0, size);
-    served_[block - first_] = static_cast<std::uint8_t>(decision.copy);
-    ++served_count_;
+    serve(block, decision.copy);
   }
+}
+
+void ReadGather::serve(BlockIndex block, std::uint32_t copy) {
+  if (view(block, copy).state != CopyState::Data) {
+    std::memset(bytes_.writable().data() + (block - first_) * layout_.block_size, 0, layout_.block_size);
+  }
+  served_[block - first_] = static_cast<std::uint8_t>(copy);
+  ++served_count_;
 }
 
 void ReadGather::refuse(const SlotRequest& asked) {

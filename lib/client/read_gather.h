@@ -78,6 +78,8 @@ class ReadGather {
   }
   std::uint32_t copy_of(BlockIndex block, Slot slot) const;
   void decide(BlockIndex block);
+  /// Gives out this copy; its bytes, if it has any, are in place.
+  void serve(BlockIndex block, std::uint32_t copy);
   void take_run(const protocol::ReadRun& run, Slot slot, ByteView data);
   Result<void> check(const SlotRequest& asked, const protocol::ReadReply& reply, std::uint64_t data_size) const;
 

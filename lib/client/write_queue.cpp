@@ -56,9 +56,18 @@ void WriteQueue::add(Piece piece) {
 std::optional<WriteMessage> WriteQueue::take(std::size_t size_max) {
   Selection selection;
   selection.size_left = size_max;
-  for (const auto& [number, pieces] : in_flight_)
-    for (const Piece& piece : pieces)
-      selection.busy.push_back({piece.begin / layout_.block_size, (piece.end - 1) / layout_.block_size});
+  for (const auto& [number, pieces] : in_flight_) {
+    for (const Piece& piece : pieces) {
+      const Rows rows{piece.begin / layout_.block_size, (piece.end - 1) / layout_.block_size};
+      // Small writes side by side are many pieces of a few rows.
+      const bool continues = !selection.busy.empty() && rows.first >= selection.busy.back().last &&
+                             rows.first - selection.busy.back().last <= 1;
+      if (continues)
+        selection.busy.back().last = rows.last;
+      else
+        selection.busy.push_back(rows);
+    }
+  }
 
   const std::uint64_t start = next_place_;
   select(selection, start, UINT64_MAX);

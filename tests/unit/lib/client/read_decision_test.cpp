@@ -23,8 +23,8 @@ ReadStep expected_step(CopyState a, CopyState b) {
   const auto some = [&](CopyState state) { return std::find(both.begin(), both.end(), state) != both.end(); };
   const bool is_lost = some(CopyState::Lost);
   if (some(CopyState::Data) || some(CopyState::Hole)) return ReadStep::Serve;
-  if (some(CopyState::Absent) && !is_lost) return ReadStep::Serve;
   if (some(CopyState::Unasked)) return ReadStep::Ask;
+  if (some(CopyState::Absent) && !is_lost) return ReadStep::Serve;
   if (some(CopyState::NoAnswer) || some(CopyState::Unknown)) return ReadStep::Wait;
   return ReadStep::Fail;
 }

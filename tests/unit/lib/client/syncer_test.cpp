@@ -1,0 +1,123 @@
+// What flush, fsync and rename promise, and what the metaserver is told when.
+#include <catch2/catch.hpp>
+
+#include "tests/unit/lib/client/mounted.h"
+
+namespace mendfs::client {
+namespace {
+
+using namespace std::chrono_literals;
+using protocol::Attributes;
+
+TEST_CASE("closing a written file costs one call", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  mount.write(file.handle, 0, pattern(5000, 1));
+  mount.cluster.world.run_for(100ms);
+  const std::uint32_t before = mount.cluster.names.calls;
+  mount.flush(file.handle);
+  mount.flush(file.handle);
+  mount.filesystem->release(file.handle);
+  mount.cluster.world.run_for(100ms);
+  CHECK(mount.cluster.names.calls == before + 1);
+}
+
+TEST_CASE("a write that cannot be delivered is reported once on each handle", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  const auto other = mount.cluster.run(mount.filesystem->open(file.attributes.inode, kReadWrite));
+  REQUIRE(other);
+  for (FakeStore& store : mount.cluster.stores) store.write_refusal = Error{ErrorCode::NoSpace, "server 1 is full"};
+  mount.write(file.handle, 0, pattern(4000, 1));
+  CHECK(mount.cluster.run(mount.filesystem->flush(file.handle)).code() == ErrorCode::NoSpace);
+  CHECK(mount.cluster.run(mount.filesystem->flush(file.handle)).ok());
+  CHECK(mount.cluster.run(mount.filesystem->fsync(other->handle, false)).code() == ErrorCode::NoSpace);
+  CHECK(mount.cluster.run(mount.filesystem->fsync(other->handle, false)).ok());
+}
+
+TEST_CASE("fsync makes data and metadata durable, and asks nobody twice", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  mount.write(file.handle, 0, pattern(4000, 1));
+  REQUIRE(mount.cluster.run(mount.filesystem->fsync(file.handle, false)));
+  for (const FakeStore& store : mount.cluster.stores) CHECK(store.synced == store.position);
+  CHECK(mount.cluster.names.durable == mount.cluster.names.log_index);
+  const std::uint32_t calls = mount.cluster.names.calls;
+  REQUIRE(mount.cluster.run(mount.filesystem->fsync(file.handle, false)));
+  CHECK(mount.cluster.names.calls == calls);
+}
+
+TEST_CASE("fsync is for what closed handles wrote too", "[client]") {
+  Mounted mount;
+  const Opened first = mount.create("a");
+  mount.write(first.handle, 0, pattern(4000, 1));
+  mount.flush(first.handle);
+  mount.filesystem->release(first.handle);
+  mount.cluster.world.run_for(2s);
+  const auto second = mount.cluster.run(mount.filesystem->open(first.attributes.inode, OpenFlags{}));
+  REQUIRE(second);
+  REQUIRE(mount.cluster.run(mount.filesystem->fsync(second->handle, false)));
+  for (const FakeStore& store : mount.cluster.stores) CHECK(store.synced == store.position);
+}
+
+TEST_CASE("a file that takes another one's place is durable on one server before it does", "[client]") {
+  for (const bool replaces : {false, true}) {
+    CAPTURE(replaces);
+    Mounted mount(2);
+    if (replaces) mount.filesystem->release(mount.create("target").handle);
+    const Opened file = mount.create("new");
+    mount.write(file.handle, 0, pattern(4000, 1));
+    mount.flush(file.handle);
+    mount.filesystem->release(file.handle);
+    protocol::RenameRequest rename;
+    rename.parent = rename.new_parent = kRootInode;
+    rename.name = "new";
+    rename.new_name = "target";
+    REQUIRE(mount.cluster.run(mount.filesystem->rename(rename)));
+    CHECK(mount.cluster.names.names.at("target") == file.attributes.inode);
+    std::vector<FakeStore>& stores = mount.cluster.stores;
+    const bool is_synced = stores[0].synced == stores[0].position || stores[1].synced == stores[1].position;
+    CHECK(is_synced == replaces);
+  }
+}
+
+TEST_CASE("fsync survives one holder's restart and fails when all have lost the bytes", "[client]") {
+  Mounted mount(2);
+  const Opened file = mount.create("a");
+  mount.write(file.handle, 0, pattern(4000, 1));
+  mount.flush(file.handle);
+  mount.cluster.stores[0].boot = {9, 9};
+  CHECK(mount.cluster.run(mount.filesystem->fsync(file.handle, true)).ok());
+  mount.write(file.handle, 0, pattern(4000, 2));
+  mount.flush(file.handle);
+  mount.cluster.stores[0].boot = {10, 10};
+  mount.cluster.stores[1].boot = {11, 11};
+  CHECK(mount.cluster.run(mount.filesystem->fsync(file.handle, true)).code() == ErrorCode::Io);
+}
+
+TEST_CASE("sizes are told at most a second late while a file is written", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  mount.write(file.handle, 0, pattern(4000, 1));
+  mount.cluster.world.run_for(1100ms);
+  CHECK(mount.cluster.names.inodes[file.attributes.inode].size == 4000);
+  CHECK(mount.cluster.names.marks.size() == 1);
+}
+
+TEST_CASE("a time set by hand is not moved by writes made before it", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  mount.write(file.handle, 0, pattern(4000, 1));
+  protocol::SetAttributesRequest times;
+  times.inode = file.attributes.inode;
+  times.mtime = protocol::TimeChange{false, 12345};
+  REQUIRE(mount.cluster.run(mount.filesystem->set_attributes(times)));
+  mount.flush(file.handle);
+  CHECK(mount.cluster.names.inodes[file.attributes.inode].mtime == 12345);
+  mount.write(file.handle, 0, pattern(10, 1));
+  mount.flush(file.handle);
+  CHECK(mount.cluster.names.inodes[file.attributes.inode].mtime > 12345);
+}
+
+}  // namespace
+}  // namespace mendfs::client
