@@ -11,6 +11,8 @@ using namespace std::chrono_literals;
 
 /// Index entries looked at between two breaths.
 constexpr std::size_t kTrimStep = 512;
+/// Records of a segment, likewise: those in the page cache are read without waiting.
+constexpr std::size_t kRecordStep = 256;
 
 struct TrimCandidate {
   ClassKey key;
@@ -110,10 +112,12 @@ Task<Result<bool>> Compactor::empty_segment(SegmentNumber number) {
   SegmentReader segment(*file, number, parts_.segments[number].size);
   bool all_moved = true;
   bool all_intact = true;
+  std::size_t record_count = 0;
   for (std::uint64_t offset = 0;;) {
     MENDFS_CO_TRY(std::optional<FoundRecord> record, co_await segment.at(offset));
     if (!record) break;
     offset += record->size;
+    if (++record_count % kRecordStep == 0) co_await sleep_for(parts_.env.loop, 1ms);
     if (!record->intact) {
       all_intact = false;
     } else if (record->prefix.type == RecordType::Cuts) {

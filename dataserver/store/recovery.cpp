@@ -17,6 +17,9 @@ using namespace std::chrono_literals;
 constexpr const char* kIndexName = "index";
 constexpr std::size_t kSeenWritesMax = 1'000'000;
 constexpr auto kProgressEvery = 5s;
+// Records in the page cache are read without waiting; others want the loop too.
+constexpr std::uint64_t kRecordsPerBreath = 512;
+constexpr auto kBreath = 1us;
 
 /// The first number not used by anything that lies before `position`.
 SegmentNumber number_after(Position position) { return segment_of(position) + (offset_of(position) > 0 ? 1 : 0); }
@@ -204,7 +207,7 @@ Task<Result<void>> StoreRecovery::survey_segment(SegmentNumber number) {
     MENDFS_CO_TRY(const std::optional<FoundRecord> record, co_await reader.at(offset));
     if (!record) co_return Result<void>{};
     offset += record->size;
-    log_progress("surveyed", number);
+    if (log_progress("surveyed", number)) co_await sleep_for(parts_.env.loop, kBreath);
     if (!record->intact) {
       gaps_.push_back({record->position, record->size, record->unfinished});
       continue;
@@ -270,7 +273,7 @@ Task<Result<void>> StoreRecovery::replay_segment(SegmentNumber number) {
     MENDFS_CO_TRY(std::optional<FoundRecord> record, co_await reader.at(offset));
     if (!record) co_return Result<void>{};
     offset += record->size;
-    log_progress("replayed", number);
+    if (log_progress("replayed", number)) co_await sleep_for(parts_.env.loop, kBreath);
     if (!record->intact) continue;
     if (record->prefix.type == RecordType::Cuts) MENDFS_CO_TRY_VOID(replay_cuts(*record));
     if (record->prefix.type == RecordType::Run) MENDFS_CO_TRY_VOID(co_await replay_run(&reader, std::move(*record)));
@@ -394,12 +397,15 @@ Task<Result<void>> StoreRecovery::finish() {
   co_return co_await parts_.save_superblock();
 }
 
-void StoreRecovery::log_progress(std::string_view what, SegmentNumber number) {
+/// Whether it is time to let others run.
+bool StoreRecovery::log_progress(std::string_view what, SegmentNumber number) {
+  const bool breathe = ++records_seen_ % kRecordsPerBreath == 0;
   const Time now = parts_.env.loop.now();
-  if (now < progress_logged_ + kProgressEvery) return;
+  if (now < progress_logged_ + kProgressEvery) return breathe;
   progress_logged_ = now;
   parts_.env.log.info("opening {}: {} segment {} of {}", parts_.options.name, what, number,
                       sizes_.empty() ? 0 : sizes_.rbegin()->first);
+  return breathe;
 }
 
 }  // namespace mendfs::store

@@ -57,7 +57,7 @@ class StoreRecovery {
   Task<Result<void>> finish();
   std::uint32_t first_offset(SegmentNumber number) const;
   Result<std::shared_ptr<File>> open_segment(SegmentNumber number);
-  void log_progress(std::string_view what, SegmentNumber number);
+  bool log_progress(std::string_view what, SegmentNumber number);
   Uuid random_id();
 
   StoreParts& parts_;
@@ -70,6 +70,7 @@ class StoreRecovery {
   Position last_intact_ = 0;  // position of the last intact record
   std::vector<Gap> gaps_;
   Time progress_logged_{};
+  std::uint64_t records_seen_ = 0;
 };
 
 }  // namespace mendfs::store

@@ -10,9 +10,9 @@ namespace mendfs::store {
 namespace {
 
 /// One call reads at most so many records, so that it never keeps others waiting for long.
-constexpr std::size_t kRecordsPerCall = 8192;
+constexpr std::size_t kRecordsPerCall = 1024;
 /// One page of files ends, at the next file, after so many index entries.
-constexpr std::size_t kEntriesPerPage = 100'000;
+constexpr std::size_t kEntriesPerPage = 20'000;
 /// Index entries looked at between two breaths.
 constexpr std::size_t kEntriesPerStep = 4096;
 
