@@ -4,6 +4,8 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <cstdio>
+
 namespace mendfs::fuse {
 
 std::string read_text_file(const char* path) {
@@ -17,13 +19,24 @@ std::string read_text_file(const char* path) {
   return text;
 }
 
-bool process_has_ended(pid_t pid) {
-  const std::string status = read_text_file(fmt::format("/proc/{}/stat", pid).c_str());
+ProcessState process_state(pid_t pid) {
+  return parse_process_state(read_text_file(fmt::format("/proc/{}/stat", pid).c_str()));
+}
+
+ProcessState parse_process_state(std::string_view stat) {
+  // From linux/sched.h; the flags are the seventh field after the name.
+  constexpr unsigned long kExiting = 0x4;
+  constexpr unsigned long kSignaled = 0x400;
   // "pid (name) state ...": the name may hold anything, brackets too.
-  const std::size_t name_end = status.rfind(") ");
-  if (name_end == std::string::npos) return true;
-  const char state = status[name_end + 2];
-  return state == 'Z' || state == 'X';
+  const std::size_t name_end = stat.rfind(") ");
+  if (name_end == std::string_view::npos) return ProcessState::Gone;
+  const std::string fields(stat.substr(name_end + 2));
+  char state = 'R';
+  unsigned long flags = 0;
+  if (std::sscanf(fields.c_str(), "%c %*d %*d %*d %*d %*d %lu", &state, &flags) != 2) return ProcessState::Gone;
+  if (state == 'Z' || state == 'X') return ProcessState::Gone;
+  if ((flags & kExiting) == 0) return ProcessState::Alive;
+  return (flags & kSignaled) != 0 ? ProcessState::Gone : ProcessState::Leaving;
 }
 
 }  // namespace mendfs::fuse

@@ -10,6 +10,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kOrphanCheckEvery = 1s;
+/// exit(2) closes what is open, and nobody can interrupt that: it gets longer than a killed process, not for ever.
+constexpr auto kExitMax = 10s;
 
 /// Refusals of POSIX are the caller's business; the rest is worth a line for whoever keeps the mount.
 bool is_worth_a_line(ErrorCode code) {
@@ -59,7 +61,10 @@ void Requests::abandon_orphans() {
   const Time now = loop_.now();
   for (auto& [id, waiting] : waiting_) {
     if (now - waiting.since < kOrphanCheckEvery) break;
-    if (waiting.abandoned || waiting.pid <= 0 || !process_has_ended(waiting.pid)) continue;
+    if (waiting.abandoned || waiting.pid <= 0) continue;
+    const ProcessState state = process_state(waiting.pid);
+    if (state == ProcessState::Alive) continue;
+    if (state == ProcessState::Leaving && now - waiting.since < kExitMax) continue;
     waiting.abandoned = true;
     waiting.interrupt->abandon();  // only wakes: the table does not change here
   }

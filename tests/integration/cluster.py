@@ -140,6 +140,7 @@ class Server(Process):
         super().__init__(name, command, log, directory)
         self.port = port
         self.store = store
+        self._rpc = None
 
     def start(self, wait=True):
         super().start()
@@ -162,7 +163,15 @@ class Server(Process):
 
     @property
     def rpc(self):
-        return xmlrpc.client.ServerProxy(f"http://127.0.0.1:{self.port}/RPC2", allow_none=False)
+        if self._rpc is None:
+            self._rpc = xmlrpc.client.ServerProxy(f"http://127.0.0.1:{self.port}/RPC2")
+        return self._rpc
+
+    def kill(self):
+        super().kill()
+        if self._rpc is not None:
+            self._rpc("close")()
+            self._rpc = None
 
 
 def http_status(port, path):
@@ -312,10 +321,82 @@ class Cluster:
         return self.metaserver.rpc.ns.locate(path)
 
 
+class User:
+    """A process that works in the mount. What may block there is done by one of these, never by the test itself: a fork
+    of the test would inherit its open files, and their close would wait with it.
+
+    `script` is Python; it says how far it is with say("...").
+    """
+
+    _PRELUDE = """
+import os, sys
+def say(text):
+    os.write(1, (text + "\\n").encode())
+"""
+
+    def __init__(self, script, directory):
+        self._said = tempfile.TemporaryFile(dir=directory)
+        self._process = subprocess.Popen([sys.executable, "-c", self._PRELUDE + script], stdin=subprocess.PIPE,
+                                         stdout=self._said, preexec_fn=_die_with_parent)
+
+    def said(self):
+        return os.pread(self._said.fileno(), 1 << 20, 0).decode().split()
+
+    def tell(self, line):
+        self._process.stdin.write(line.encode() + b"\n")
+        self._process.stdin.flush()
+
+    def stands_still(self):
+        """Waits until it says nothing for a second; whether it still runs then."""
+        last, since = None, time.monotonic()
+
+        def still():
+            nonlocal last, since
+            if self.said() != last:
+                last, since = self.said(), time.monotonic()
+            return time.monotonic() - since > 1.0
+        eventually(still, "the user stands still")
+        return self.alive()
+
+    def alive(self):
+        return self._process.poll() is None
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
+    def wait(self, deadline=DEADLINE):
+        return self._process.wait(deadline)
+
+    def end(self):
+        self._process.kill()
+        self._process.stdin.close()
+        self._said.close()
+        try:
+            self._process.wait(1)
+        except subprocess.TimeoutExpired:
+            pass  # its exit waits for a server; it ends with the mount
+
+
 class Scenario(unittest.TestCase):
     """A test with clusters that end with it."""
 
     maxDiff = 2000
+    SECONDS_MAX = 200  # of one test; ctest's own limit would leave mounts behind
+
+    def run(self, result=None):
+        def too_long(*_):
+            raise AssertionError(f"the test took longer than {self.SECONDS_MAX} s")
+        signal.signal(signal.SIGALRM, too_long)
+        signal.alarm(self.SECONDS_MAX)
+        try:
+            return super().run(result)
+        finally:
+            signal.alarm(0)
+
+    def user(self, system, script):
+        user = User(script, system.directory)
+        self.addCleanup(user.end)
+        return user
 
     def cluster(self, **options):
         cluster = Cluster(**options)

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import threading
 
 import cluster
 from cluster import Scenario, eventually
@@ -150,37 +149,25 @@ class DesignParameters(Scenario):
         system = self.cluster()
         (system.mnt / "file").write_bytes(content_of(12 * BLOCK))
         system.dataserver(1).kill()
-        with open(system.mnt / "file", "r+b", buffering=0) as file:
-            # A first write may be taken before the loss is noticed; soon write(2) itself waits.
-            done = []
-
-            def write():
-                for i in range(200):
-                    file.write(content_of(12 * BLOCK, 2))
-                    file.seek(0)
-                    done.append(i)
-                os.fsync(file.fileno())
-                done.append("fsync")
-            writer = threading.Thread(target=write, daemon=True)
-            writer.start()
-            self.assertTrue(self.stands_still(done), "write(2) waits")
-            self.assertEqual((system.mnt / "file").stat().st_size, 12 * BLOCK, "names go on")
-            system.dataserver(1).start()
-            writer.join(cluster.DEADLINE)
-            self.assertFalse(writer.is_alive(), "and succeeds when the server is back")
-            self.assertEqual(done[-1], "fsync")
-        self.assertEqual((system.mnt / "file").read_bytes(), content_of(12 * BLOCK, 2))
-
-    def stands_still(self, done):
-        """Whether no progress is made any more over two looks that are a status call of a full second apart."""
-        last, since = len(done), cluster.time.monotonic()
-
-        def still():
-            nonlocal last, since
-            if len(done) != last:
-                last, since = len(done), cluster.time.monotonic()
-            return cluster.time.monotonic() - since > 1.0
-        return eventually(still, "the writer stands still") and "fsync" not in done
+        # The first writes may be taken before the loss is noticed; soon write(2) itself waits.
+        new = content_of(12 * BLOCK, 2)
+        writer = self.user(system, f"""
+file = open({str(system.mnt / "file")!r}, "r+b", buffering=0)
+for i in range(200):
+    os.pwrite(file.fileno(), {new!r}, 0)
+    say(str(i))
+os.fsync(file.fileno())
+say("synced")
+file.close()
+say("closed")
+""")
+        self.assertTrue(writer.stands_still(), "write(2) waits")
+        self.assertLess(len(writer.said()), 200)
+        self.assertEqual((system.mnt / "file").stat().st_size, 12 * BLOCK, "names go on")
+        system.dataserver(1).start()
+        self.assertEqual(writer.wait(), 0, "and succeeds when the server is back")
+        self.assertEqual(writer.said()[-2:], ["synced", "closed"])
+        self.assertEqual((system.mnt / "file").read_bytes(), new)
 
     def test_11_reads_succeed_with_a_single_good_copy(self):
         system = self.cluster()

@@ -59,16 +59,26 @@ class Tools(Scenario):
         for journal in ("wal", "delete"):
             with self.subTest(journal=journal):
                 path = self.mnt / f"{journal}.db"
-                database = sqlite3.connect(path, timeout=30)
-                database.execute(f"pragma journal_mode={journal}")
-                database.execute("create table t (i integer primary key, text)")
+                user = self.user(self.system, f"""
+import sqlite3
+database = sqlite3.connect({str(path)!r}, timeout=30)
+database.execute("pragma journal_mode={journal}")
+database.execute("create table t (i integer primary key, text)")
+for round_number in range(3):
+    with database:
+        for i in range(300):
+            database.execute("insert into t (text) values (?)", (f"row {{round_number}} {{i}} " * 5,))
+            if i == 150:
+                say("half")
+                sys.stdin.readline()
+database.close()
+""")
                 for round_number in range(3):
-                    with database:
-                        for i in range(300):
-                            database.execute("insert into t (text) values (?)", (f"row {round_number} {i} " * 5,))
-                            if i == 150:
-                                self.system.dataserver(round_number).restart()
-                database.close()
+                    eventually(lambda: len(user.said()) == round_number + 1, "half of a transaction is done")
+                    self.system.dataserver(round_number).kill()
+                    user.tell("go on")
+                    self.system.dataserver(round_number).start()
+                self.assertEqual(user.wait(60), 0)
                 database = sqlite3.connect(path)
                 self.assertEqual(database.execute("pragma integrity_check").fetchone(), ("ok",))
                 self.assertEqual(database.execute("select count(*) from t").fetchone(), (900,))
