@@ -8,21 +8,21 @@
 
 namespace mendfs::replication {
 
-Forwarder::Forwarder(Node& node, Slot holder, const Settled& settled, OnDelivered on_delivered)
-    : node_(node), holder_(holder), settled_(settled), on_delivered_(std::move(on_delivered)) {}
+Forwarder::Forwarder(Node& node, Slot holder, const Settled& settled, std::function<bool()> may_send,
+                     OnDelivered on_delivered)
+    : node_(node),
+      holder_(holder),
+      settled_(settled),
+      may_send_(std::move(may_send)),
+      on_delivered_(std::move(on_delivered)) {}
 
 void Forwarder::add(ForwardQueue::Entry entry) {
   queue_.add(std::move(entry));
   send_what_may_be_sent();
 }
 
-void Forwarder::set_open(bool open) {
-  open_ = open;
-  send_what_may_be_sent();
-}
-
 void Forwarder::send_what_may_be_sent() {
-  while (open_ && node_.channel(holder_).is_up()) {
+  while (node_.channel(holder_).is_up() && may_send_()) {
     std::optional<ForwardQueue::Message> message = queue_.next();
     if (!message) return;
     scope_.spawn(send(std::move(*message)));
@@ -68,7 +68,7 @@ Task<void> Forwarder::send(ForwardQueue::Message message) {
                        answer.error().message);
   }
   // Still in flight for the queue, so the order of its file is kept meanwhile. A connection that is down is waited for
-  // by set_open().
+  // by resume().
   if (node_.channel(holder_).is_up()) co_await sleep_for(node_.env.loop, timing::kForwardAgainAfter);
   queue_.failed(std::move(message));
   send_what_may_be_sent();

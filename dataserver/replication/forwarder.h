@@ -16,12 +16,13 @@ class Forwarder {
   /// Told of each write that the holder has, by the id it was added under.
   using OnDelivered = std::function<void(std::uint64_t entry_id, const protocol::HolderPosition&)>;
 
-  /// `node` and `settled` outlive it.
-  Forwarder(Node& node, Slot holder, const Settled& settled, OnDelivered on_delivered);
+  /// `node` and `settled` outlive it. `may_send`: the store that is now in the holder's slot has shaken hands in the
+  /// current term; nothing is sent to another.
+  Forwarder(Node& node, Slot holder, const Settled& settled, std::function<bool()> may_send, OnDelivered on_delivered);
 
   void add(ForwardQueue::Entry entry);
-  /// Whether the holder has shaken hands in the current term: nothing is sent before.
-  void set_open(bool open);
+  /// What `may_send` answers may have changed, or the connection.
+  void resume() { send_what_may_be_sent(); }
 
   Slot holder() const { return holder_; }
   std::size_t data_size() const { return queue_.data_size(); }
@@ -39,9 +40,9 @@ class Forwarder {
   Node& node_;
   Slot holder_;
   const Settled& settled_;
+  std::function<bool()> may_send_;
   OnDelivered on_delivered_;
   ForwardQueue queue_;
-  bool open_ = false;
   protocol::HolderPosition position_;
   Time asked_{};
   Time warned_{};

@@ -16,10 +16,11 @@ using protocol::WriteRequest;
 /// Another holder of this server's own range.
 struct Primary::Holder {
   Holder(Primary& primary, Node& node, Slot slot)
-      : forwarder(node, slot, primary.settled_,
-                  [&primary](std::uint64_t id, const HolderPosition& position) { primary.on_delivered(id, position); }),
+      : forwarder(
+            node, slot, primary.settled_, [this] { return handshake.is_current(); },
+            [&primary](std::uint64_t id, const HolderPosition& position) { primary.on_delivered(id, position); }),
         handshake(node, slot, [this, &primary] {
-          forwarder.set_open(handshake.is_current());
+          forwarder.resume();
           primary.node_.changed.notify_all();
         }) {}
   Forwarder forwarder;

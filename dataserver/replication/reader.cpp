@@ -90,7 +90,10 @@ protocol::ServedTask<FetchRequest> Reader::fetch(FetchRequest request) {
   std::size_t size = 0;
   for (const protocol::FetchPart& part : request.parts) {
     Result<store::Fetched> fetched = co_await node_.store.fetch(part.inode, part.blocks);
-    if (!fetched) co_return fetched.error();
+    if (!fetched) {
+      node_.note_store_error(fetched.error());
+      co_return fetched.error();
+    }
     for (Run& run : fetched->runs) {
       size += run.data.size();
       answer.reply.runs.push_back({std::move(run.header), std::move(run.digests)});
@@ -115,7 +118,10 @@ protocol::ServedTask<ListRequest> Reader::list(ListRequest request) {
   if (!node_.holds(request.range)) co_return Error{ErrorCode::Refused, "a range that this server does not hold"};
   const std::uint32_t run_count = std::clamp<std::uint32_t>(request.run_count_max, 1, kListRunsMax);
   Result<store::Listed> listed = co_await node_.store.list(request.range, request.above, request.cursor, run_count);
-  if (!listed) co_return listed.error();
+  if (!listed) {
+    node_.note_store_error(listed.error());
+    co_return listed.error();
+  }
   Served<ListRequest> answer;
   protocol::ListReply& reply = answer.reply;
   reply.runs = std::move(listed->runs);

@@ -340,4 +340,49 @@ TEST_CASE("a block damaged before its write reached the other copy is not given 
   }
 }
 
+TEST_CASE("a write is refused for the copy's full disk before anything is stored", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  REQUIRE(ring.write(5, 0, filled(kBlock, 'a')).ok());
+  const std::uint64_t capacity = ring.process(1).disk().capacity();
+  Result<DiskSpace> space = ring.process(1).disk().space();
+  REQUIRE(space.ok());
+  // Half the reserve is left.
+  const std::uint64_t used = space->total_bytes - space->free_bytes;
+  ring.process(1).disk().set_capacity(used + store::StoreOptions().reserve_size / 2);
+  ring.world.run_for(1s);
+  // The primary learns of it with what it forwards: that one still goes into the reserve.
+  REQUIRE(ring.write(5, 0, filled(kBlock, 'b')).ok());
+  CHECK(ring.write(5, 3, filled(kBlock, 'c')).code() == ErrorCode::NoSpace);
+  CHECK(ring.read(0, 5, 3)->state == BlockState::Absent);
+  ring.process(1).disk().set_capacity(capacity);
+  REQUIRE(ring.world.run_until([&] { return ring.write(5, 6, filled(kBlock, 'd')).ok(); }));
+  CHECK(ring.read(1, 5, 6)->bytes == filled(kBlock, 'd'));
+}
+
+TEST_CASE("a holder that comes back as an emptied store shakes hands before it is forwarded to", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  REQUIRE(ring.write(5, 0, filled(kBlock, 'a')).ok());
+  ring.kill(1);
+  ring.process(1).wipe();
+  std::optional<Result<Answer<WriteRequest>>> answer;
+  const std::string bytes = filled(kBlock, 'b');
+  WriteRequest request = ring.write_request(ring.file(5), 0, bytes);
+  Scope scope;
+  scope.spawn(sim::detail::keep_result(ring.send(std::move(request), bytes, ring.soon()), &answer));
+  ring.start(1, false);
+  REQUIRE(ring.world.run_until([&] { return answer.has_value(); }));
+  CHECK(answer->ok());
+  const store::RangeState* state = ring.server(1).store->superblock().range_state(0);
+  REQUIRE(state != nullptr);
+  CHECK(state->refused_below == ring.server(0).store->superblock().term_confirmed);
+  ForwardRequest old_term;
+  old_term.range = 0;
+  old_term.term = state->refused_below - 1;
+  Caller primary;
+  primary.role = Role::Dataserver;
+  CHECK(sim::run(ring.world, ring.server(1).replica->serve(old_term, Buffer(), primary)).code() == ErrorCode::Refused);
+}
+
 }  // namespace mendfs::test
