@@ -31,7 +31,7 @@ void OpenFile::adopt(const protocol::Attributes& newer) {
   if (newer.cuts.number() > attributes.cuts.number()) {
     // Somebody cut it: what was delivered before may be gone, what is queued is still to come.
     const std::uint64_t limit = newer.cuts.limit_for(attributes.cuts.number());
-    if (!has_queued()) written_end = std::min(written_end, limit);
+    written_end = std::max(std::min(written_end, limit), queued_end());
     acked_end = std::min(acked_end, limit);
   }
   attributes = newer;
@@ -60,6 +60,14 @@ std::uint64_t OpenFile::delivered_up_to() const {
     if (place != UINT64_MAX) first = std::min(first, offset_of(range, place, layout));
   }
   return first;
+}
+
+std::uint64_t OpenFile::queued_end() const {
+  std::uint64_t end = 0;
+  for (Slot range = 0; range < queues.size(); ++range)
+    if (const std::uint64_t place = queues[range].end_place(); place > 0)
+      end = std::max(end, offset_of(range, place - 1, layout) + 1);
+  return end;
 }
 
 void OpenFile::note_own_cut(std::uint64_t size) {

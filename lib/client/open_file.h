@@ -96,6 +96,8 @@ struct OpenFile {
   std::size_t queued_cost() const;
   /// Up to here everything this mount wrote has been delivered; UINT64_MAX when all of it has.
   std::uint64_t delivered_up_to() const;
+  /// Where the last byte that is queued ends, or 0.
+  std::uint64_t queued_end() const;
   /// Whether the metaserver has to be told something.
   bool has_news() const { return acked_end > attributes.size || mtime.has_value(); }
   /// After this mount has cut it to `size`.

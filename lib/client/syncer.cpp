@@ -21,13 +21,18 @@ void forget(OpenFile& file, Slot range, Slot slot, const protocol::HolderPositio
 
 Task<Result<void>> Syncer::sync(std::shared_ptr<OpenFile> file) {
   std::map<Slot, Positions> by_slot;
-  for (const auto& [key, position] : file->unsynced) by_slot[key.second].emplace(key.first, position);
+  std::set<Slot> safe_ranges;
+  for (const auto& [key, position] : file->unsynced) {
+    by_slot[key.second].emplace(key.first, position);
+    // A holder without a position here is durable already: an earlier sync of one copy, or one that failed half way.
+    for (const Slot holder : holders_of(key.first, file->layout.slot_count, file->layout.copy_count))
+      if (!file->unsynced.contains({key.first, holder})) safe_ranges.insert(key.first);
+  }
 
   std::vector<Task<Result<SlotResult>>> tasks;
   for (auto& [slot, positions] : by_slot) tasks.push_back(sync_slot(file, slot, std::move(positions)));
   const std::vector<Result<SlotResult>> results = co_await all_of(loop_, std::move(tasks));
 
-  std::set<Slot> safe_ranges;
   std::map<Slot, std::vector<Slot>> restarted;
   auto slot = by_slot.begin();
   for (const Result<SlotResult>& result : results) {

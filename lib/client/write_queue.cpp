@@ -144,6 +144,12 @@ std::uint64_t WriteQueue::first_place() const {
   return first;
 }
 
+std::uint64_t WriteQueue::end_place() const {
+  std::uint64_t end = waiting_.empty() ? 0 : waiting_.rbegin()->second.end;
+  for (const auto& [number, pieces] : in_flight_) end = std::max(end, pieces.back().end);
+  return end;
+}
+
 /// A part of a piece; its digests stay right where it is cut between blocks.
 Piece WriteQueue::cut_out(const Piece& piece, std::uint64_t begin, std::uint64_t end) const {
   const std::uint64_t block = layout_.block_size;

@@ -75,6 +75,7 @@ TEST_CASE("bytes of another mount's cut are refetched and the write goes on unde
   const auto bytes = pattern(2000, 3);
   mount.write(file.handle, 0, bytes);
   mount.flush(file.handle);
+  CHECK((mount.read(file.handle, 0, 10'000) == bytes));
   CHECK((mount.cluster.stored(file.attributes.inode) == bytes));
 }
 
