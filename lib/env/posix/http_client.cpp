@@ -29,7 +29,9 @@ constexpr std::size_t kKeptMax = 16;
 /// Half of what servers allow (kRequestTimeMax), so that it is never the server who closes first.
 constexpr auto kIdleMax = std::chrono::seconds(15);
 
-Error unavailable(const Address& server, const std::string& reason) {
+Error unavailable(const Address& server, std::string reason) {
+  // A body for people ends its line; this becomes a part of a sentence.
+  while (!reason.empty() && reason.back() == '\n') reason.pop_back();
   return {ErrorCode::Unavailable, fmt::format("{} does not answer: {}", to_string(server), reason)};
 }
 
