@@ -7,6 +7,7 @@
 
 #include "block/checksum.h"
 #include "block/placement.h"
+#include "dataserver/service/block_values.h"
 #include "rpc/arguments.h"
 
 namespace mendfs::dataserver {
@@ -15,109 +16,9 @@ namespace {
 using protocol::BlockState;
 
 constexpr std::uint64_t kFileCountMax = 10'000;
-/// Blocks looked at by one call: their bytes are read and verified.
-constexpr std::uint64_t kBlockCountMax = 16'384;
 
 Error not_here(InodeNumber inode) {
   return {ErrorCode::NotFound, fmt::format("no block of inode {} is on this dataserver", inode)};
-}
-
-/// The optional start slot of the file.
-Result<std::optional<Slot>> start_of(const std::vector<rpc::Value>& parameters, std::size_t index) {
-  if (parameters.size() <= index) return std::optional<Slot>();
-  MENDFS_TRY(const std::uint64_t start, rpc::as_integer(parameters, index, "start slot"));
-  return std::optional<Slot>(static_cast<Slot>(std::min<std::uint64_t>(start, kSlotCountMax)));
-}
-
-const char* name_of(BlockState state) {
-  switch (state) {
-    case BlockState::Data:
-      return "data";
-    case BlockState::Absent:
-      return "absent";
-    case BlockState::Hole:
-      return "hole";
-    case BlockState::Unknown:
-      return "unknown";
-    case BlockState::Lost:
-      return "lost";
-    case BlockState::Bad:
-      return "bad";
-  }
-  return "bad";
-}
-
-BlockState state_of(RunKind kind) {
-  if (kind == RunKind::Hole) return BlockState::Hole;
-  return kind == RunKind::Lost ? BlockState::Lost : BlockState::Data;
-}
-
-std::string describe(const Version& version) { return fmt::format("{}.{}", version.term, version.count); }
-
-std::string hex(const Digest& digest) {
-  std::string text;
-  for (const std::byte byte : digest) text += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
-  return text;
-}
-
-rpc::Struct describe_block(BlockIndex block, BlockState state, const Version& version, std::uint64_t cut) {
-  rpc::Struct members;
-  members["block"] = block;
-  members["state"] = name_of(state);
-  members["version"] = describe(version);
-  members["cut"] = cut;
-  return members;
-}
-
-void append_blocks(std::vector<std::pair<BlockIndex, rpc::Value>>& blocks, const Run& run) {
-  for (std::uint32_t i = 0; i < run.header.blocks.count; ++i) {
-    const BlockIndex block = run.header.blocks.at(i);
-    rpc::Struct members = describe_block(block, state_of(run.header.kind), run.header.version, run.header.cut);
-    members["copy"] = run.header.copy;
-    members["primary"] = primary_of(block, run.header.layout);
-    if (i < run.digests.size()) members["digest"] = hex(run.digests[i]);
-    blocks.emplace_back(block, std::move(members));
-  }
-}
-
-struct BlockSpan {
-  InodeNumber inode = 0;
-  BlockIndex first = 0;
-  std::uint32_t count = 0;
-};
-
-/// inode [, first [, count]]
-Result<BlockSpan> span_of(const std::vector<rpc::Value>& parameters) {
-  BlockSpan span;
-  std::uint64_t count = kBlockCountMax;
-  MENDFS_TRY(span.inode, rpc::as_integer(parameters, 0, "inode"));
-  if (parameters.size() > 1) {
-    MENDFS_TRY(span.first, rpc::as_integer(parameters, 1, "first block"));
-  }
-  if (parameters.size() > 2) {
-    MENDFS_TRY(count, rpc::as_integer(parameters, 2, "count of blocks"));
-  }
-  span.count = static_cast<std::uint32_t>(std::min(count, kBlockCountMax));
-  if (span.first > kFileSizeMax / kBlockSizeDefault)
-    return Error{ErrorCode::InvalidArgument, "no file has such a block"};
-  return span;
-}
-
-/// inode, block
-Result<BlockSpan> block_of(const std::vector<rpc::Value>& parameters) {
-  if (parameters.size() < 2) return Error{ErrorCode::InvalidArgument, "the parameters are an inode and a block number"};
-  MENDFS_TRY(BlockSpan span, span_of({parameters[0], parameters[1]}));
-  span.count = 1;
-  return span;
-}
-
-Result<store::DamageMode> damage_mode(const std::string& name) {
-  if (name == "flip") return store::DamageMode::Flip;
-  if (name == "zero") return store::DamageMode::Zero;
-  if (name == "truncate") return store::DamageMode::Truncate;
-  if (name == "delete") return store::DamageMode::Delete;
-  if (name == "stale") return store::DamageMode::Stale;
-  return Error{ErrorCode::InvalidArgument, "the mode is one of flip, zero, truncate, delete, stale"};
 }
 
 /// A write under way: its number is given back when its coroutine ends or is destroyed.
@@ -150,13 +51,11 @@ void BlockMethods::add(rpc::MethodTable& table, const char* name, const char* si
 void BlockMethods::add_methods(rpc::MethodTable& table) {
   add(table, "file.list", "A:,A:s,A:si",
       "file.list([after inode [, count]]): the files of which blocks are here, each with inode and blocks, in the "
-      "order "
-      "of their inodes.",
+      "order of their inodes.",
       &BlockMethods::list_files);
   add(table, "block.list", "A:s,A:ss,A:ssi",
       "block.list(inode [, first block [, count]]): the blocks of a file that are here: block, state (data, hole, "
-      "lost, "
-      "bad), copy, primary, version (term.count), cut, digest (SHA-256). Each is read and verified.",
+      "lost, bad), copy, primary, version (term.count), cut, digest (SHA-256). Each is read and verified.",
       &BlockMethods::list_blocks);
   add(table, "block.get", "S:ss",
       "block.get(inode, block): this server's copy of a block, verified: data (base64), digest, version, state.",
@@ -171,13 +70,12 @@ void BlockMethods::add_methods(rpc::MethodTable& table) {
       "only. It reads as zeros.",
       &BlockMethods::remove);
   add(table, "block.verify", "S:s,S:ss,S:ssi",
-      "block.verify(inode [, first block [, count]]): reads this server's copies and compares them with their "
-      "digests: good (how many), bad (which).",
+      "block.verify(inode [, first block [, count]]): reads this server's copies and compares them with their digests: "
+      "good (how many), bad (which).",
       &BlockMethods::verify);
   add(table, "block.repair", "S:ss,S:ssi",
       "block.repair(inode, block [, start slot of the file]): looks at this server's copy and, if it is bad, missing "
-      "or old, fetches it from the "
-      "other holder: repaired (how many blocks).",
+      "or old, fetches it from the other holder: repaired (how many blocks).",
       &BlockMethods::repair);
   add(table, "block.corrupt", "S:sss,S:ssss",
       "block.corrupt(inode, block, mode [, seed]): really damages this server's copy, to see it mended. mode: flip (a "
@@ -217,16 +115,12 @@ std::vector<BlockRun> BlockMethods::classes_of(BlockIndex first, std::uint32_t c
 
 BlockMethods::Reply BlockMethods::list_blocks(Parameters parameters) {
   MENDFS_CO_TRY(const BlockSpan span, span_of(parameters));
-  std::vector<std::pair<BlockIndex, rpc::Value>> blocks;
+  DescribedBlocks blocks;
   const std::vector<BlockRun> classes = classes_of(span.first, span.count);
   for (std::size_t i = 0; i < classes.size(); ++i) {
     MENDFS_CO_TRY(const store::Fetched fetched, co_await store_.fetch(span.inode, classes[i]));
     for (const Run& run : fetched.runs) append_blocks(blocks, run);
-    for (const store::FetchMiss& miss : fetched.misses) {
-      if (miss.state == BlockState::Absent) continue;
-      for (std::uint32_t k = 0; k < miss.blocks.count; ++k)
-        blocks.emplace_back(miss.blocks.at(k), describe_block(miss.blocks.at(k), miss.state, miss.version, miss.cut));
-    }
+    for (const store::FetchMiss& miss : fetched.misses) append_blocks(blocks, miss);
   }
   std::sort(blocks.begin(), blocks.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   rpc::Array listed;
