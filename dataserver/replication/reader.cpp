@@ -87,6 +87,7 @@ protocol::ServedTask<FetchRequest> Reader::fetch(FetchRequest request) {
   // Whoever becomes complete meanwhile was not when it looked.
   const bool complete = node_.is_complete(request.range);
   Served<FetchRequest> answer;
+  answer.reply.complete = complete;
   std::size_t size = 0;
   for (const protocol::FetchPart& part : request.parts) {
     Result<store::Fetched> fetched = co_await node_.store.fetch(part.inode, part.blocks);

@@ -75,9 +75,7 @@ Task<Result<void>> Repairer::repair_chunk(InodeNumber inode, Slot range, BlockRu
       outcome->all_answered = false;
       continue;
     }
-    const bool unknown = std::any_of(answer->reply.misses.begin(), answer->reply.misses.end(),
-                                     [](const auto& miss) { return miss.state == protocol::BlockState::Unknown; });
-    if (!unknown) outcome->complete_answered = true;
+    if (answer->reply.complete) outcome->complete_answered = true;
     for (const protocol::CutRecord& record : answer->reply.cuts) {
       if (record.inode != inode) continue;
       Result<store::Position> recorded = node_.store.add_cuts(inode, record.cuts, record.deleted);
@@ -97,12 +95,20 @@ Task<Result<void>> Repairer::repair_chunk(InodeNumber inode, Slot range, BlockRu
     Result<std::uint64_t> installed = install(inode, range, *own, *fetched);
     if (!installed) co_return installed.error();
     outcome->repaired += *installed;
-    if (!unknown) keep_older(*own, std::move(*fetched), &outcome->older);
+    if (answer->reply.complete) keep_older(*own, std::move(*fetched), answer->reply.misses, &outcome->older);
   }
   co_return Result<void>();
 }
 
-void Repairer::keep_older(const std::vector<store::ReadPiece>& own, std::vector<Run> fetched, std::vector<Run>* older) {
+void Repairer::keep_older(const std::vector<store::ReadPiece>& own, std::vector<Run> fetched,
+                          const std::vector<protocol::FetchMiss>& misses, std::vector<Run>* older) {
+  for (const protocol::FetchMiss& miss : misses) {
+    if (miss.state != protocol::BlockState::Absent) continue;
+    Run nothing;
+    nothing.header.kind = RunKind::Hole;
+    nothing.header.blocks = miss.part.blocks;
+    fetched.push_back(std::move(nothing));
+  }
   for (Run& run : fetched) {
     const store::ReadPiece* piece = piece_with(own, run.header.blocks.first);
     if (piece != nullptr && piece->state == store::BlockState::Bad && !replaces(run.header, *piece))

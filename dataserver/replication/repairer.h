@@ -17,7 +17,8 @@ struct RepairOutcome {
   std::uint64_t repaired = 0;      // blocks really mended
   bool all_answered = true;        // every other holder told what it has
   bool complete_answered = false;  // one of them is complete for the range
-  // Good blocks that complete holders have in a lower version than this server's index names: not installed.
+  // What complete holders have of blocks that are bad here, where it is older than what this server's index names (a
+  // hole: nothing at all). Not installed.
   std::vector<Run> older;
 };
 
@@ -37,7 +38,8 @@ class Repairer {
   Task<Result<void>> repair_chunk(InodeNumber inode, Slot range, BlockRun blocks, RepairOutcome* outcome);
   Result<std::uint64_t> install(InodeNumber inode, Slot range, const std::vector<store::ReadPiece>& own,
                                 const std::vector<Run>& fetched);
-  static void keep_older(const std::vector<store::ReadPiece>& own, std::vector<Run> fetched, std::vector<Run>* older);
+  static void keep_older(const std::vector<store::ReadPiece>& own, std::vector<Run> fetched,
+                         const std::vector<protocol::FetchMiss>& misses, std::vector<Run>* older);
 
   Node& node_;
   OrderQueue order_;

@@ -330,11 +330,13 @@ struct FetchReply {
   std::vector<RunSummary> runs;
   std::vector<FetchMiss> misses;
   std::vector<CutRecord> cuts;  // of the files asked for
+  bool complete = false;        // this server is complete for the range
   template <class V>
   void fields(V& v) {
     v("runs", runs);
     v("misses", misses);
     v("cuts", cuts);
+    v("complete", complete);
   }
 };
 /// Stored runs as they are, verified by their holder, whole or split at block borders; data follows run by run.

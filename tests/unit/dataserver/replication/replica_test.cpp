@@ -385,4 +385,26 @@ TEST_CASE("a holder that comes back as an emptied store shakes hands before it i
   CHECK(sim::run(ring.world, ring.server(1).replica->serve(old_term, Buffer(), primary)).code() == ErrorCode::Refused);
 }
 
+TEST_CASE("a damaged block that no other holder ever had is written on as if it had never been", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  ring.kill(1);
+  std::optional<Result<Answer<WriteRequest>>> answer;
+  const std::string bytes = filled(kBlock, 'b');
+  WriteRequest request = ring.write_request(ring.file(5), 0, bytes);
+  {
+    Scope scope;
+    scope.spawn(sim::detail::keep_result(ring.send(std::move(request), bytes, ring.soon()), &answer));
+    ring.world.run_for(1s);
+  }
+  REQUIRE(sim::run(ring.world, ring.server(0).store->damage(5, {0, 3, 1}, store::DamageMode::Flip, 1)).ok());
+  ring.kill(0);
+  ring.start(0);
+  ring.start(1);
+  REQUIRE(ring.settle());
+  REQUIRE(ring.write(5, 0, "c", 5).ok());
+  for (Slot slot : {0u, 1u})
+    CHECK(ring.read(slot, 5, 0)->bytes == std::string(5, '\0') + "c" + std::string(kBlock - 6, '\0'));
+}
+
 }  // namespace mendfs::test
