@@ -42,8 +42,7 @@ class RunCollector {
 };
 
 /// For each range the slot that should give the data, so that few servers are asked: neighbouring ranges share one.
-std::vector<Slot> choose_slots(const Layout& layout, const std::function<bool(Slot)>& is_usable,
-                               std::uint64_t rotation) {
+std::vector<Slot> choose_slots(const Layout& layout, const std::vector<bool>& usable, std::uint64_t rotation) {
   std::vector<Slot> chosen(layout.slot_count);
   std::vector<bool> is_asked(layout.slot_count);
   for (std::uint32_t i = 0; i < layout.slot_count; ++i) {
@@ -52,7 +51,7 @@ std::vector<Slot> choose_slots(const Layout& layout, const std::function<bool(Sl
     // The last copy's server is also a holder of the ranges that come next.
     Slot best = holders.back();
     for (const Slot slot : holders)
-      if (is_usable(slot) && (is_asked[slot] || !is_usable(best))) best = slot;
+      if (usable[slot] && (is_asked[slot] || !usable[best])) best = slot;
     chosen[range] = best;
     is_asked[best] = true;
   }
@@ -94,7 +93,9 @@ std::uint32_t ReadGather::copy_of(BlockIndex block, Slot slot) const {
 }
 
 std::vector<SlotRequest> ReadGather::next_round(const std::function<bool(Slot)>& is_usable, std::uint64_t rotation) {
-  const std::vector<Slot> chosen = choose_slots(layout_, is_usable, rotation);
+  std::vector<bool> usable;
+  for (Slot slot = 0; slot < layout_.slot_count; ++slot) usable.push_back(is_usable(slot));
+  const std::vector<Slot> chosen = choose_slots(layout_, usable, rotation);
   RunCollector wanted(layout_.slot_count);
   for (Slot range = 0; range < layout_.slot_count; ++range) {
     const BlockRun share = share_of(first_, count_, range, layout_);
@@ -106,7 +107,7 @@ std::vector<SlotRequest> ReadGather::next_round(const std::function<bool(Slot)>&
       for (std::uint32_t copy = 0; copy < holders.size(); ++copy) {
         CopyView& candidate = view(block, copy);
         if (candidate.state != CopyState::Unasked) continue;
-        if (!is_usable(holders[copy]))
+        if (!usable[holders[copy]])
           candidate.state = CopyState::NoAnswer;
         else if (!target || holders[copy] == chosen[range])
           target = holders[copy];
