@@ -83,12 +83,6 @@ std::string hex(const Digest& digest) {
   return text;
 }
 
-std::string hex(const Digest& digest) {
-  std::string text;
-  for (const std::byte byte : digest) text += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
-  return text;
-}
-
 rpc::Struct describe_block(BlockIndex block, BlockState state, const Version& version, std::uint64_t cut) {
   rpc::Struct members;
   members["block"] = block;
