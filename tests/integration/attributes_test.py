@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import time
+import unittest
 
 import cluster
 from twin import Twin
@@ -145,7 +146,7 @@ class Attributes(Twin):
         self.assertGreaterEqual(status.f_blocks, status.f_bfree)
 
 
-@cluster.unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
+@unittest.skipUnless(os.geteuid() == 0, "only root can become somebody else")
 class Permissions(Twin):
     def setUp(self):
         super().setUp()

@@ -9,6 +9,7 @@ import time
 
 import cluster
 from cluster import BIN, Scenario, eventually, is_mounted
+from processes import DEADLINE
 
 
 class Ends(Scenario):
@@ -21,7 +22,7 @@ class Ends(Scenario):
         done = subprocess.run(
             [str(word) for word in system.mount_command(mountpoint)] + ["--pid-file", str(pid_file), "--log-file",
                                                                         str(system.directory / "log")],
-            capture_output=True, text=True, timeout=cluster.DEADLINE, pass_fds=[writer])
+            capture_output=True, text=True, timeout=DEADLINE, pass_fds=[writer])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(is_mounted(mountpoint))
         (mountpoint / "file").write_bytes(b"at once")
