@@ -1,7 +1,6 @@
 #include "dataserver/replication/primary.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "protocol/timing.h"
@@ -56,7 +55,7 @@ struct Primary::Turn {
 };
 
 Primary::Primary(Node& node, WriteWindow& window, Repairer& repairer)
-    : node_(node), window_(window), repairer_(repairer) {}
+    : node_(node), window_(window), old_blocks_(node, repairer, settled_) {}
 
 Primary::~Primary() = default;
 
@@ -277,7 +276,7 @@ Task<Result<void>> Primary::apply_in_turn(Operation* operation, WriteRequest* re
     for (const PlannedRun& run : plan->runs) {
       if (!run.partial) continue;
       FileRef file = request->file;
-      Result<OldBlock> old = co_await read_old(std::move(file), run.blocks);
+      Result<OldBlock> old = co_await old_blocks_.read(std::move(file), run.blocks);
       if (!old) co_return old.error();
       old_blocks.push_back(std::move(*old));
     }
@@ -290,7 +289,7 @@ Task<Result<void>> Primary::apply_in_turn(Operation* operation, WriteRequest* re
     for (const PlannedRun& run : plan->runs) {
       if (!run.partial) continue;
       const OldBlock& old = old_blocks[old_bytes.size()];
-      MENDFS_CO_TRY(const bool same, is_unchanged(request->file.inode, run.blocks, old));
+      MENDFS_CO_TRY(const bool same, old_blocks_.is_unchanged(request->file.inode, run.blocks, old));
       unchanged = unchanged && same;
       old_bytes.push_back(old.bytes);
     }
@@ -358,75 +357,6 @@ void Primary::on_delivered(std::uint64_t entry_id, const HolderPosition& positio
   if (!operation.waits_for.empty()) return;
   if (operation.delivered != nullptr) operation.delivered->notify_all();
   appended_.erase(found);
-}
-
-Task<Result<Primary::OldBlock>> Primary::read_old(FileRef file, BlockRun block) {
-  const Slot range = node_.slot();
-  RepairOutcome mended;
-  bool others_asked = false;
-  if (!node_.is_complete(range)) {
-    // What is here may be older than what a complete holder has.
-    MENDFS_CO_TRY(mended, co_await repairer_.repair(file.inode, range, block));
-    if (!mended.complete_answered)
-      co_return Error{ErrorCode::Unavailable, "being rebuilt, and no complete holder answers"};
-    others_asked = true;
-  }
-  for (;;) {
-    MENDFS_CO_TRY(const std::vector<store::ReadPiece> pieces,
-                  co_await node_.store.read(file.inode, block, store::ReadWhat::VerifiedData));
-    const store::ReadPiece& piece = pieces.front();
-    if (piece.state != store::BlockState::Bad) co_return old_block(file, piece);
-    if (others_asked) co_return old_of_bad(file, piece, mended);
-    MENDFS_CO_TRY(mended, co_await repairer_.repair(file.inode, range, block));
-    others_asked = true;
-  }
-}
-
-/// Requires: the piece is not Bad.
-Result<Primary::OldBlock> Primary::old_block(const FileRef& file, const store::ReadPiece& piece) const {
-  OldBlock old;
-  old.cut = piece.cut;
-  old.version = piece.version;
-  const bool is_lost = piece.state == store::BlockState::Lost ||
-                       (piece.state == store::BlockState::Absent && node_.is_declared_lost(node_.slot(), file.inode));
-  if (is_lost) return Error{ErrorCode::Io, "part of a block that is lost"};
-  if (piece.state != store::BlockState::Data) return old;
-  old.bytes = Buffer::allocate(file.layout.block_size);
-  std::size_t size = 0;
-  for (const Buffer& part : piece.data) {
-    const std::size_t fitting = std::min(part.size(), old.bytes.size() - size);
-    if (fitting > 0) std::memcpy(old.bytes.writable().data() + size, part.data(), fitting);
-    size += fitting;
-  }
-  old.bytes = old.bytes.slice(0, std::min<std::size_t>(piece.last_size, size));
-  return old;
-}
-
-/// What to merge with when the copy here is damaged and no other holder has the version that the index names.
-Result<Primary::OldBlock> Primary::old_of_bad(const FileRef& file, const store::ReadPiece& bad,
-                                              const RepairOutcome& mended) const {
-  if (settled_.is_outstanding(bad.version))
-    return Error{ErrorCode::Unavailable, "the copy here is bad, and the other one is still on its way"};
-  if (!mended.all_answered)
-    return Error{ErrorCode::Unavailable, "the copy here is bad, and another holder does not answer"};
-  // What a complete holder never had was never acknowledged: its own version is right.
-  for (const Run& run : mended.older) {
-    if (run.header.kind == RunKind::Lost) break;
-    OldBlock old;
-    old.cut = bad.cut;
-    old.version = bad.version;
-    const std::uint64_t limit = file.cuts.limit_for(run.header.cut);
-    const std::uint64_t begin = run.header.blocks.first * file.layout.block_size;
-    const std::uint64_t counting = limit > begin ? limit - begin : 0;
-    old.bytes = run.data.slice(0, std::min<std::uint64_t>(run.data.size(), counting));
-    return old;
-  }
-  return Error{ErrorCode::Io, "part of a block of which no good copy is left"};
-}
-
-Result<bool> Primary::is_unchanged(InodeNumber inode, const BlockRun& block, const OldBlock& old) const {
-  MENDFS_TRY(std::vector<store::Piece> now, node_.store.find(inode, block));
-  return now.front().cut == old.cut && now.front().version == old.version;
 }
 
 Primary::Blocked Primary::blocked() const {

@@ -18,6 +18,7 @@
 #include "dataserver/replication/forwarder.h"
 #include "dataserver/replication/handshake.h"
 #include "dataserver/replication/node.h"
+#include "dataserver/replication/old_blocks.h"
 #include "dataserver/replication/order_queue.h"
 #include "dataserver/replication/repairer.h"
 #include "dataserver/replication/settled.h"
@@ -78,25 +79,13 @@ class Primary {
   void on_delivered(std::uint64_t entry_id, const protocol::HolderPosition& position);
   void finish(Operation* operation, Outcome outcome);
 
-  /// The bytes of one block that is about to be written in part, and what they were read as.
-  struct OldBlock {
-    Buffer bytes;
-    std::uint64_t cut = 0;
-    Version version;
-  };
-  Task<Result<OldBlock>> read_old(protocol::FileRef file, BlockRun block);
-  Result<OldBlock> old_block(const protocol::FileRef& file, const store::ReadPiece& piece) const;
-  Result<OldBlock> old_of_bad(const protocol::FileRef& file, const store::ReadPiece& bad,
-                              const RepairOutcome& mended) const;
-  Result<bool> is_unchanged(InodeNumber inode, const BlockRun& block, const OldBlock& old) const;
-
   Node& node_;
   WriteWindow& window_;
-  Repairer& repairer_;
   std::uint64_t term_ = 0;
   Time grant_until_ = Time::min();
   std::set<SessionId> fenced_;
   Settled settled_;
+  OldBlocks old_blocks_;
   OrderQueue order_;
   std::map<OrderQueue::Ticket, Promise<Unit>> waiting_turns_;
   std::map<WriteId, std::shared_ptr<Operation>> operations_;

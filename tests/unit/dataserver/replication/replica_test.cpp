@@ -252,94 +252,6 @@ TEST_CASE("a durable write survives a power cut of both holders", "[replica]") {
   }
 }
 
-TEST_CASE("repair mends a flipped bit from the other copy, once", "[replica]") {
-  for (Slot damaged : {0u, 1u}) {
-    Ring ring;
-    REQUIRE(ring.settle());
-    REQUIRE(ring.write(5, 0, filled(3 * kBlock, 'a')).ok());
-    REQUIRE(sim::run(ring.world, ring.server(damaged).store->damage(5, {3, 3, 1}, store::DamageMode::Flip, 1)).ok());
-    CHECK(ring.read(damaged, 5, 3, ReadMode::Digest)->state == BlockState::Bad);
-    RepairRequest request;
-    request.file = ring.file(5);
-    request.blocks.push_back({0, 3, 3});
-    for (std::uint64_t expected : {1u, 0u}) {
-      auto answer = sim::run(ring.world, ring.channel(damaged).call(request, std::vector<Buffer>(), ring.soon()));
-      REQUIRE(answer.ok());
-      CHECK(answer->reply.repaired == expected);
-    }
-    CHECK(ring.read(damaged, 5, 3, ReadMode::Digest)->state == BlockState::Data);
-    CHECK(ring.read(damaged, 5, 3)->bytes == filled(kBlock, 'a'));
-    CHECK(ring.server(damaged).replica->status().blocks_mended == 1);
-  }
-}
-
-TEST_CASE("a block that is bad on both copies stays bad and is not invented", "[replica]") {
-  Ring ring;
-  REQUIRE(ring.settle());
-  REQUIRE(ring.write(5, 0, filled(kBlock, 'a')).ok());
-  for (Slot slot : {0u, 1u})
-    REQUIRE(sim::run(ring.world, ring.server(slot).store->damage(5, {0, 3, 1}, store::DamageMode::Flip, 1)).ok());
-  RepairRequest request;
-  request.file = ring.file(5);
-  request.blocks.push_back({0, 3, 1});
-  auto answer = sim::run(ring.world, ring.channel(0).call(request, std::vector<Buffer>(), ring.soon()));
-  REQUIRE(answer.ok());
-  CHECK(answer->reply.repaired == 0);
-  CHECK(ring.read(0, 5, 0, ReadMode::Digest)->state == BlockState::Bad);
-  CHECK(ring.write(5, 0, filled(10, 'b'), 5).code() == ErrorCode::Io);
-  // A write over the whole block heals it.
-  REQUIRE(ring.write(5, 0, filled(kBlock, 'c')).ok());
-  CHECK(ring.read(0, 5, 0, ReadMode::Digest)->state == BlockState::Data);
-}
-
-TEST_CASE("a partial write to a block that is bad here is merged with the other copy", "[replica]") {
-  Ring ring;
-  REQUIRE(ring.settle());
-  REQUIRE(ring.write(5, 0, filled(kBlock, 'a')).ok());
-  REQUIRE(sim::run(ring.world, ring.server(0).store->damage(5, {0, 3, 1}, store::DamageMode::Zero, 1)).ok());
-  REQUIRE(ring.write(5, 0, filled(10, 'b'), 5).ok());
-  CHECK(ring.read(0, 5, 0)->bytes == filled(5, 'a') + filled(10, 'b') + filled(kBlock - 15, 'a'));
-  CHECK(ring.read(1, 5, 0)->bytes == ring.read(0, 5, 0)->bytes);
-}
-
-TEST_CASE("a block damaged before its write reached the other copy is not given up", "[replica]") {
-  Ring ring;
-  REQUIRE(ring.settle());
-  REQUIRE(ring.write(5, 0, filled(kBlock, 'a')).ok());
-  ring.kill(1);
-  std::optional<Result<Answer<WriteRequest>>> answer;
-  const std::string bytes = filled(kBlock, 'b');
-  WriteRequest request = ring.write_request(ring.file(5), 0, bytes);
-
-  SECTION("while it is on its way") {
-    Scope scope;
-    scope.spawn(sim::detail::keep_result(ring.send(std::move(request), bytes, ring.soon()), &answer));
-    ring.world.run_for(1s);
-    REQUIRE(sim::run(ring.world, ring.server(0).store->damage(5, {0, 3, 1}, store::DamageMode::Flip, 1)).ok());
-    CHECK(ring.write(5, 0, "c", 5).code() == ErrorCode::Unavailable);
-    ring.start(1);
-    REQUIRE(ring.world.run_until([&] { return answer.has_value(); }));
-    CHECK(answer->ok());
-    REQUIRE(ring.settle());
-    REQUIRE(ring.write(5, 0, "c", 5).ok());
-    CHECK(ring.read(0, 5, 0)->bytes == filled(5, 'b') + "c" + filled(kBlock - 6, 'b'));
-  }
-  SECTION("and forgotten: it was never acknowledged, so the older copy is right") {
-    {
-      Scope scope;
-      scope.spawn(sim::detail::keep_result(ring.send(std::move(request), bytes, ring.soon()), &answer));
-      ring.world.run_for(1s);
-    }
-    REQUIRE(sim::run(ring.world, ring.server(0).store->damage(5, {0, 3, 1}, store::DamageMode::Flip, 1)).ok());
-    ring.kill(0);
-    ring.start(0);
-    ring.start(1);
-    REQUIRE(ring.settle());
-    REQUIRE(ring.write(5, 0, "c", 5).ok());
-    CHECK(ring.read(0, 5, 0)->bytes == filled(5, 'a') + "c" + filled(kBlock - 6, 'a'));
-  }
-}
-
 TEST_CASE("a write is refused for the copy's full disk before anything is stored", "[replica]") {
   Ring ring;
   REQUIRE(ring.settle());
@@ -383,28 +295,6 @@ TEST_CASE("a holder that comes back as an emptied store shakes hands before it i
   Caller primary;
   primary.role = Role::Dataserver;
   CHECK(sim::run(ring.world, ring.server(1).replica->serve(old_term, Buffer(), primary)).code() == ErrorCode::Refused);
-}
-
-TEST_CASE("a damaged block that no other holder ever had is written on as if it had never been", "[replica]") {
-  Ring ring;
-  REQUIRE(ring.settle());
-  ring.kill(1);
-  std::optional<Result<Answer<WriteRequest>>> answer;
-  const std::string bytes = filled(kBlock, 'b');
-  WriteRequest request = ring.write_request(ring.file(5), 0, bytes);
-  {
-    Scope scope;
-    scope.spawn(sim::detail::keep_result(ring.send(std::move(request), bytes, ring.soon()), &answer));
-    ring.world.run_for(1s);
-  }
-  REQUIRE(sim::run(ring.world, ring.server(0).store->damage(5, {0, 3, 1}, store::DamageMode::Flip, 1)).ok());
-  ring.kill(0);
-  ring.start(0);
-  ring.start(1);
-  REQUIRE(ring.settle());
-  REQUIRE(ring.write(5, 0, "c", 5).ok());
-  for (Slot slot : {0u, 1u})
-    CHECK(ring.read(slot, 5, 0)->bytes == std::string(5, '\0') + "c" + std::string(kBlock - 6, '\0'));
 }
 
 }  // namespace mendfs::test
