@@ -32,6 +32,7 @@ Task<Result<protocol::OpenSessionRequest::Answer>> MetaClient::open_session(prot
   opening_.call = {session_, 0, 0};
   const Time deadline = loop_.now() + timing::kMountTimeout;
   Backoff backoff;
+  std::optional<Error> why;
   for (;;) {
     std::string packed = pack(opening_);
     Reply reply = co_await ask_once(protocol::OpenSessionRequest::kMethod, std::move(packed), deadline);
@@ -42,7 +43,10 @@ Task<Result<protocol::OpenSessionRequest::Answer>> MetaClient::open_session(prot
       co_return std::move(*answer);
     }
     const bool is_passing = reply.code() == ErrorCode::Unavailable || reply.code() == ErrorCode::OutcomeUnknown;
-    if (!is_passing || loop_.now() + backoff.peek() >= deadline) co_return reply.error();
+    // A last attempt that ran out of time says less than the answer before it, which names the dataserver that is
+    // missing.
+    if (!why || reply.code() != ErrorCode::OutcomeUnknown) why = reply.error();
+    if (!is_passing || loop_.now() + backoff.peek() >= deadline) co_return *why;
     co_await sleep_for(loop_, backoff.next());
   }
 }
@@ -169,6 +173,7 @@ Task<void> MetaClient::replace_session() {
   WaitLog::Entry wait(waits_, "session", 0, [this, &reason] { return WaitLog::Blame{std::nullopt, server_, reason}; });
   opening_.call = {new_session_id(), 0, 0};
   Backoff backoff;
+  std::optional<Error> why;
   for (;;) {
     std::string packed = pack(opening_);
     Reply reply = co_await ask_once(protocol::OpenSessionRequest::kMethod, std::move(packed),
