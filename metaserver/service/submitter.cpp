@@ -17,9 +17,16 @@ constexpr std::size_t kCommandSizeMax = 1u << 20;
 /// Leaves the rest of kMetaLogSyncMax to the device.
 constexpr auto kSyncDelay = timing::kMetaLogSyncMax / 2;
 
-/// Dataservers will record what follows from it, and cannot take it back.
+template <class... Commands>
+bool is_one_of(const Command::Body& body) {
+  return (std::holds_alternative<Commands>(body) || ...);
+}
+
+/// Dataservers are told of it as soon as it is applied, and cannot take back what they have recorded.
 bool must_be_durable_first(const Command::Body& body) {
-  if (std::holds_alternative<DeleteInode>(body)) return true;
+  if (is_one_of<StartEpoch, CreateCluster, GrantTerm, ConfirmTerm, ConfirmGeneration, DeclareLost, LapseSession,
+                DeleteInode>(body))
+    return true;
   const auto* change = std::get_if<protocol::SetAttributesRequest>(&body);
   return change != nullptr && change->size.has_value();
 }

@@ -3,8 +3,9 @@
 //   submit -> queue -> log.append -> (log.sync) -> apply -> store -> answer
 //
 // The log is synced in the background a moment after an entry; before a command is applied that dataservers will be
-// told of (a shrink, a deletion), since what they have recorded cannot be taken back; and for submit_durable() before
-// the answer. A failure of log or store is final: everything is answered Unavailable from then on, and failed() tells.
+// told of (a term, a fence, a shrink), since what they have recorded cannot be taken back; and for submit_durable()
+// before the answer. A failure of log or store is final: everything is answered Unavailable from then on, and failed()
+// tells.
 #pragma once
 
 #include <deque>
