@@ -16,10 +16,13 @@ class CutBoard {
   std::size_t size() const { return items_.size(); }
   bool contains(InodeNumber inode) const { return items_.contains(inode); }
 
-  /// A newer cut or a deletion takes the place of what was there, and must be acknowledged anew.
-  void add(const protocol::CutRecord& record) {
+  /// A newer cut or a deletion takes the place of what was there, and must be acknowledged anew. Whether this is news.
+  bool add(const protocol::CutRecord& record) {
     const auto [item, fresh] = items_.try_emplace(record.inode, Item{record, {}});
-    if (!fresh && is_newer(record, item->second.record)) item->second = Item{record, {}};
+    if (fresh) return true;
+    if (!is_newer(record, item->second.record)) return false;
+    item->second = Item{record, {}};
+    return true;
   }
 
   /// What to tell a slot next.

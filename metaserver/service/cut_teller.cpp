@@ -32,14 +32,16 @@ Task<void> CutTeller::run() {
 
 Result<void> CutTeller::refill() {
   if (board_.size() >= kPendingMax) return {};
-  const std::size_t before = board_.size();
   MENDFS_TRY(const std::vector<protocol::FileRef> cuts,
              core_.submitter.checked(core_.names.unacknowledged_cuts(0, kPendingMax)));
-  for (const protocol::FileRef& file : cuts) board_.add({.inode = file.inode, .cuts = file.cuts, .deleted = false});
   MENDFS_TRY(const std::vector<protocol::FileRef> deletions,
              core_.submitter.checked(core_.names.deletions(0, kPendingMax)));
-  for (const protocol::FileRef& file : deletions) board_.add({.inode = file.inode, .cuts = file.cuts, .deleted = true});
-  if (board_.size() > before) done_.notify_all();
+  bool news = false;
+  for (const protocol::FileRef& file : cuts)
+    news |= board_.add({.inode = file.inode, .cuts = file.cuts, .deleted = false});
+  for (const protocol::FileRef& file : deletions)
+    news |= board_.add({.inode = file.inode, .cuts = file.cuts, .deleted = true});
+  if (news) changed_.notify_all();
   return {};
 }
 
@@ -47,7 +49,7 @@ Task<void> CutTeller::tell(Slot slot) {
   while (!core_.submitter.failure()) {
     const std::vector<protocol::CutRecord> records = board_.for_slot(slot, kRecordsPerCall);
     if (records.empty()) {
-      (void)co_await done_.next();
+      (void)co_await changed_.next();
       continue;
     }
     const Result<std::optional<RingState>> ring = ring_.state();
@@ -76,7 +78,7 @@ Task<void> CutTeller::finish(std::vector<protocol::CutRecord> done) {
     commands.push_back(core_.submitter.submit(std::move(body)));
   }
   (void)co_await all_of(core_.env.loop, std::move(commands));
-  done_.notify_all();
+  changed_.notify_all();
 }
 
 Result<bool> CutTeller::is_pending(InodeNumber inode) {
@@ -90,7 +92,7 @@ Task<void> CutTeller::until_told(InodeNumber inode) {
     const Result<bool> pending = is_pending(inode);
     if (!pending.ok() || !*pending) co_return;
     look_now();
-    (void)co_await done_.next();
+    (void)co_await changed_.next();
   }
 }
 

@@ -12,7 +12,7 @@ namespace mendfs::metaserver {
 
 class CutTeller {
  public:
-  CutTeller(Core& core, RingKeeper& ring) : core_(core), ring_(ring), work_(core.env.loop), done_(core.env.loop) {}
+  CutTeller(Core& core, RingKeeper& ring) : core_(core), ring_(ring), work_(core.env.loop), changed_(core.env.loop) {}
 
   void start() { scope_.spawn(run()); }
   /// There may be new work.
@@ -32,8 +32,8 @@ class CutTeller {
   RingKeeper& ring_;
   CutBoard board_;
   Signal work_;
-  Signal done_;
-  Scope scope_;  // last: its coroutines use all of the above
+  Signal changed_;  // the board
+  Scope scope_;     // last: its coroutines use all of the above
 };
 
 }  // namespace mendfs::metaserver

@@ -86,8 +86,9 @@ TEST_CASE("a newer cut is told to all again, and an old acknowledgement does not
   board.add(cut(1, 1));
   const std::vector<protocol::CutRecord> old = board.for_slot(0, 10);
   (void)board.acknowledge(1, old);
-  board.add(cut(1, 2));
-  board.add(cut(1, 1));  // late news
+  CHECK(board.add(cut(1, 2)));
+  CHECK_FALSE(board.add(cut(1, 2)));
+  CHECK_FALSE(board.add(cut(1, 1)));
   CHECK(board.acknowledge(0, old).empty());
   CHECK(board.for_slot(0, 10).size() == 1);
   CHECK(board.for_slot(1, 10).size() == 1);

@@ -181,6 +181,24 @@ TEST_CASE("a shrink is told to every dataserver, and answered at once when nobod
   }
 }
 
+TEST_CASE("a second shrink reaches those that know the first while another dataserver is down", "[sessions]") {
+  const auto cluster = mounted_cluster();
+  REQUIRE(cluster);
+  const InodeNumber inode = cluster->make(kSessionA, 1, "a", true).reply.inode;
+  cluster->kill_node(2);
+  for (std::uint64_t round = 0; round < 3; ++round) {
+    protocol::SettleRequest grow = settle(kSessionA, 2 + 2 * round, inode, 1000);
+    grow.cut = round;
+    REQUIRE(cluster->call(grow).ok());
+    REQUIRE(cluster->call(shrink(kSessionA, 3 + 2 * round, inode, 10)).ok());
+    cluster->live(kSessionA, 2s);
+    for (std::size_t i = 0; i < 2; ++i) {
+      REQUIRE_FALSE(cluster->node(i).store().cuts.empty());
+      CHECK(cluster->node(i).store().cuts.back().cuts.number() == round + 1);
+    }
+  }
+}
+
 TEST_CASE("a shrink of a file that another session writes is answered when every dataserver knows", "[sessions]") {
   const auto cluster = mounted_cluster();
   REQUIRE(cluster);
