@@ -119,6 +119,8 @@ void HandMethods::add_to(rpc::MethodTable& methods) {
 
 Result<protocol::Attributes> HandMethods::resolve(const Parameters& parameters) {
   MENDFS_TRY(const std::string path, rpc::as_text(parameters, 0, "path"));
+  MENDFS_TRY(const std::optional<ClusterRecord> cluster, core_.submitter.checked(core_.names.cluster()));
+  if (!cluster) return Error{ErrorCode::Unavailable, "there is no filesystem yet: the first mount makes it"};
   return core_.submitter.checked(core_.names.resolve(path));
 }
 

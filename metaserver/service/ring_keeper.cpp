@@ -15,6 +15,7 @@ namespace {
 constexpr int kRoundsAtOnce = 8;
 /// In the metaserver's directory: a decimal number (accepted_loss_).
 constexpr const char* kAcceptedLossName = "accepted-loss";
+constexpr std::size_t kFencesPerCall = 4096;
 constexpr auto kReserveEvery = std::chrono::milliseconds(200);
 
 }  // namespace
@@ -108,6 +109,9 @@ Result<protocol::HeartbeatRequest> RingKeeper::make_heartbeat(Slot slot) {
   facts.durable_index = watch_->view(slot).last ? core_.log.durable() : core_.recovered;
   MENDFS_TRY(facts.inode_high, core_.submitter.checked(core_.names.inode_high()));
   MENDFS_TRY(facts.fences, core_.submitter.checked(core_.names.fences_above(watch_->fence_known(slot))));
+  // An emptied store need not know every session that ever was; those fenced longest ago have given up.
+  if (facts.fences.size() > kFencesPerCall)
+    facts.fences.erase(facts.fences.begin(), facts.fences.end() - kFencesPerCall);
   return watch_->heartbeat(slot, *ring, std::move(facts));
 }
 
