@@ -56,8 +56,8 @@ void WriteQueue::add(Piece piece) {
 std::optional<WriteMessage> WriteQueue::take(std::size_t size_max) {
   Selection selection;
   selection.size_left = size_max;
-  for (const auto& [number, pieces] : in_flight_) {
-    for (const Piece& piece : pieces) {
+  for (const auto& [number, sent] : in_flight_) {
+    for (const Piece& piece : sent.pieces) {
       const Rows rows{piece.begin / layout_.block_size, (piece.end - 1) / layout_.block_size};
       // Small writes side by side are many pieces of a few rows.
       const bool continues = !selection.busy.empty() && rows.first >= selection.busy.back().last &&
@@ -83,7 +83,7 @@ std::optional<WriteMessage> WriteQueue::take(std::size_t size_max) {
             [](const Piece& a, const Piece& b) { return a.begin < b.begin; });
   for (const Piece& piece : message.pieces) message.ticket = std::min(message.ticket, piece.ticket);
   make_parts(message);
-  in_flight_.emplace(message.number, message.pieces);
+  in_flight_.emplace(message.number, InFlight{message.pieces});
   for (const Piece& piece : message.pieces) cost_ += cost_of(piece);
   return message;
 }
@@ -91,7 +91,7 @@ std::optional<WriteMessage> WriteQueue::take(std::size_t size_max) {
 void WriteQueue::finish(std::uint64_t number) {
   auto message = in_flight_.extract(number);
   MENDFS_ASSERT(!message.empty());
-  for (const Piece& piece : message.mapped()) cost_ -= cost_of(piece);
+  for (const Piece& piece : message.mapped().pieces) cost_ -= cost_of(piece);
 }
 
 void WriteQueue::take_back(std::uint64_t number, std::uint64_t limit) {
@@ -99,7 +99,7 @@ void WriteQueue::take_back(std::uint64_t number, std::uint64_t limit) {
   MENDFS_ASSERT(!message.empty());
   std::vector<Piece> newer;
   while (!waiting_.empty()) newer.push_back(pull(waiting_.begin()));
-  for (Piece& piece : message.mapped()) {
+  for (Piece& piece : message.mapped().pieces) {
     cost_ -= cost_of(piece);
     if (piece.begin < limit) put(cut_out(piece, piece.begin, std::min(piece.end, limit)));
   }
@@ -107,6 +107,7 @@ void WriteQueue::take_back(std::uint64_t number, std::uint64_t limit) {
 }
 
 void WriteQueue::drop_from(std::uint64_t place) {
+  for (auto& [number, sent] : in_flight_) sent.visible_end = std::min(sent.visible_end, place);
   while (!waiting_.empty()) {
     auto last = std::prev(waiting_.end());
     if (last->second.end <= place) return;
@@ -117,36 +118,36 @@ void WriteQueue::drop_from(std::uint64_t place) {
 
 std::vector<Piece> WriteQueue::pieces_of(std::uint64_t begin, std::uint64_t end) const {
   std::vector<Piece> found;
-  const auto add_part = [&](const Piece& piece) {
+  const auto add_part = [&](const Piece& piece, std::uint64_t visible_end) {
     const std::uint64_t from = std::max(begin, piece.begin);
-    const std::uint64_t to = std::min(end, piece.end);
+    const std::uint64_t to = std::min({end, piece.end, visible_end});
     if (from < to) found.push_back(cut_out(piece, from, to));
   };
-  for (const auto& [number, pieces] : in_flight_)
-    for (const Piece& piece : pieces) add_part(piece);
+  for (const auto& [number, sent] : in_flight_)
+    for (const Piece& piece : sent.pieces) add_part(piece, sent.visible_end);
   auto place = waiting_.lower_bound(begin);
   if (place != waiting_.begin()) --place;
-  for (; place != waiting_.end() && place->second.begin < end; ++place) add_part(place->second);
+  for (; place != waiting_.end() && place->second.begin < end; ++place) add_part(place->second, UINT64_MAX);
   return found;
 }
 
 Ticket WriteQueue::oldest() const {
   Ticket oldest = kNoTicket;
   for (const auto& [begin, piece] : waiting_) oldest = std::min(oldest, piece.ticket);
-  for (const auto& [number, pieces] : in_flight_)
-    for (const Piece& piece : pieces) oldest = std::min(oldest, piece.ticket);
+  for (const auto& [number, sent] : in_flight_)
+    for (const Piece& piece : sent.pieces) oldest = std::min(oldest, piece.ticket);
   return oldest;
 }
 
 std::uint64_t WriteQueue::first_place() const {
   std::uint64_t first = waiting_.empty() ? UINT64_MAX : waiting_.begin()->first;
-  for (const auto& [number, pieces] : in_flight_) first = std::min(first, pieces.front().begin);
+  for (const auto& [number, sent] : in_flight_) first = std::min(first, sent.pieces.front().begin);
   return first;
 }
 
 std::uint64_t WriteQueue::end_place() const {
   std::uint64_t end = waiting_.empty() ? 0 : waiting_.rbegin()->second.end;
-  for (const auto& [number, pieces] : in_flight_) end = std::max(end, pieces.back().end);
+  for (const auto& [number, sent] : in_flight_) end = std::max(end, std::min(sent.pieces.back().end, sent.visible_end));
   return end;
 }
 

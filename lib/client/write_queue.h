@@ -61,7 +61,7 @@ class WriteQueue {
   /// It was refused and nothing of it will be applied: its bytes before `limit` wait again, below what came later.
   void take_back(std::uint64_t number, std::uint64_t limit);
 
-  /// Forgets what waits from `place` on; messages in flight stay.
+  /// Forgets what waits from `place` on. Messages in flight stay, but what they have there is seen no more.
   void drop_from(std::uint64_t place);
 
   /// What is in flight and what waits of [begin, end), in the order in which to apply it.
@@ -97,7 +97,11 @@ class WriteQueue {
   Slot range_;
   Layout layout_;
   Waiting waiting_;
-  std::map<std::uint64_t, std::vector<Piece>> in_flight_;
+  struct InFlight {
+    std::vector<Piece> pieces;
+    std::uint64_t visible_end = UINT64_MAX;  // what lies beyond was cut since it was sent
+  };
+  std::map<std::uint64_t, InFlight> in_flight_;
   std::uint64_t next_number_ = 1;
   std::uint64_t next_place_ = 0;  // where take() goes on, so that no piece waits for ever behind busier ones
   std::size_t cost_ = 0;

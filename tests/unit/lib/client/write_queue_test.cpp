@@ -153,6 +153,19 @@ TEST_CASE("a message that was refused waits again below what came later, cut whe
   CHECK(primary.bytes[700] == std::byte{0});
 }
 
+TEST_CASE("what was cut since it was sent is seen no more", "[client]") {
+  WriteQueue queue(kRange, kLayout);
+  queue.add(piece_at(0, filled(1024, 1), 1));
+  REQUIRE(queue.take(1u << 20));
+  queue.drop_from(700);
+  const std::vector<Piece> seen = queue.pieces_of(0, 4096);
+  REQUIRE(seen.size() == 1);
+  CHECK(seen[0].begin == 0);
+  CHECK(seen[0].end == 700);
+  CHECK(queue.end_place() == 700);
+  CHECK(queue.pieces_of(700, 4096).empty());
+}
+
 TEST_CASE("a message keeps to its size, and has a block however small that is", "[client]") {
   WriteQueue queue(kRange, kLayout);
   queue.add(piece_at(0, filled(10 * kBlock, 1), 1));
