@@ -1,8 +1,9 @@
+#include "metaserver/namespace/dentries.h"
+
 #include <algorithm>
 #include <map>
 #include <set>
 
-#include "metaserver/namespace/dentries.h"
 #include "tests/unit/metaserver/namespace/namespace_fixture.h"
 
 namespace mendfs::metaserver {
