@@ -27,6 +27,10 @@ Result<void> check_device() {
         "/dev/fuse is missing: load the module (as root: modprobe fuse), or start this container with "
         "--device /dev/fuse --cap-add SYS_ADMIN");
   }
+  if (::access("/dev/fuse", R_OK | W_OK) != 0) {
+    return cannot(fmt::format("cannot open /dev/fuse: {}; let users have it (as root: chmod 666 /dev/fuse)",
+                              std::strerror(errno)));
+  }
   return {};
 }
 
