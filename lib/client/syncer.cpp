@@ -1,7 +1,6 @@
 #include "client/syncer.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <set>
 #include <utility>
 
@@ -46,8 +45,6 @@ Task<Result<void>> Syncer::sync(std::shared_ptr<OpenFile> file) {
   for (auto& [restarted_slot, ranges] : restarted) {
     for (const Slot range : ranges) {
       if (safe_ranges.count(range) > 0) continue;
-      for (const auto& [key, position] : file->unsynced) std::fprintf(stderr, "DBG fail range %u slot %u restarted_slot %u: entry range %u slot %u boot %lx gen %lx pos %lx\n", range, 0u, restarted_slot, key.first, key.second, position.boot.low, position.generation.low, position.position);
-      for (const Slot sl : holders_of(range, file->layout.slot_count, file->layout.copy_count)) std::fprintf(stderr, "DBG peer %u gen %lx\n", sl, servers_.channel(sl).peer().generation.low);
       for (const Slot holder : holders_of(range, file->layout.slot_count, file->layout.copy_count))
         file->unsynced.erase({range, holder});
       co_return Error{ErrorCode::Io, "every server that held these bytes restarted before they were synced"};
