@@ -13,12 +13,12 @@ constexpr const char* kUnfinishedName = "/unfinished";
 /// Bytes read at once: the greatest frame fits.
 constexpr std::uint64_t kReadAhead = log_frame_span(kLogEntrySizeMax);
 
-/// Says that a sync ended, also when its coroutine is destroyed.
-class SyncTurn {
+/// Says that something ended, also when its coroutine is destroyed.
+class Turn {
  public:
-  SyncTurn(bool& running, Signal& ended) : running_(running), ended_(ended) { running_ = true; }
-  SyncTurn(const SyncTurn&) = delete;
-  ~SyncTurn() {
+  Turn(bool& running, Signal& ended) : running_(running), ended_(ended) { running_ = true; }
+  Turn(const Turn&) = delete;
+  ~Turn() {
     running_ = false;
     ended_.notify_all();
   }
@@ -66,35 +66,59 @@ Task<Result<void>> SegmentedLog::append(LogIndex first, std::vector<std::string>
   segment.end += bytes.size();
   accepted_ = index;
   previous_ = previous;
+  // Once for each segment: on a full disk every attempt is long and in vain.
+  if (!next_ && !next_tried_ && segment.end > options_.segment_size / 2) {
+    next_tried_ = true;
+    scope_.spawn(prepare_next_early());
+  }
   co_return Result<void>();
 }
 
 Task<Result<void>> SegmentedLog::begin_segment() {
   // All before it is durable when a segment gets its name: that makes damage in earlier ones a loss beyond doubt.
   MENDFS_CO_TRY_VOID(co_await sync(accepted_));
+  // Until it has its name, an error (a full disk) costs nothing but this attempt.
+  MENDFS_CO_TRY_VOID(co_await prepare_next());
   const std::uint64_t number = segments_.empty() ? 1 : segments_.rbegin()->first + 1;
-  const std::string unfinished = options_.directory + kUnfinishedName;
-  MENDFS_CO_TRY(std::unique_ptr<File> file, world_.disk.open(unfinished, OpenMode::OpenOrCreate));
   Segment segment;
   segment.header = {.number = number,
                     .size = options_.segment_size,
                     .first = accepted_ + 1,
                     .previous = previous_,
                     .salt = world_.random.next()};
-  segment.file = std::shared_ptr<File>(std::move(file));
+  segment.file = next_;
   const std::string header = encode_log_segment_header(segment.header);
   const std::array<ByteView, 1> pieces{bytes_of(header)};
-  // Until it has its name, an error (a full disk) costs nothing but this attempt.
-  MENDFS_CO_TRY_VOID(segment.file->truncate(0));
-  MENDFS_CO_TRY_VOID(segment.file->preallocate(options_.segment_size));
   MENDFS_CO_TRY_VOID(segment.file->write(0, pieces));
-  MENDFS_CO_TRY_VOID(co_await segment.file->sync());
-  MENDFS_CO_TRY_VOID(world_.disk.rename(unfinished, path_of(number)));
+  const Result<void> synced = co_await segment.file->sync();
+  if (!synced.ok()) co_return fail(synced.error());
+  MENDFS_CO_TRY_VOID(world_.disk.rename(options_.directory + kUnfinishedName, path_of(number)));
+  next_.reset();
   const Result<void> named = co_await world_.disk.sync_directory(options_.directory);
   if (!named.ok()) co_return fail(named.error());
   segments_.emplace(number, std::move(segment));
   tail_dropped_ = false;
+  next_tried_ = false;
   co_return Result<void>();
+}
+
+/// Makes and syncs the file of the next segment, which takes long, so that an append need not wait for it.
+Task<Result<void>> SegmentedLog::prepare_next() {
+  while (preparing_) (void)co_await prepared_.next();
+  if (next_) co_return Result<void>();
+  const Turn turn(preparing_, prepared_);
+  MENDFS_CO_TRY(std::unique_ptr<File> file,
+                world_.disk.open(options_.directory + kUnfinishedName, OpenMode::OpenOrCreate));
+  MENDFS_CO_TRY_VOID(file->truncate(0));
+  MENDFS_CO_TRY_VOID(file->preallocate(options_.segment_size));
+  const Result<void> synced = co_await file->sync();
+  if (!synced.ok()) co_return fail(synced.error());
+  next_ = std::move(file);
+  co_return Result<void>();
+}
+
+Task<void> SegmentedLog::prepare_next_early() {
+  (void)co_await prepare_next();  // whoever needs it meets the error again
 }
 
 Task<Result<void>> SegmentedLog::sync(LogIndex index) {
@@ -105,7 +129,7 @@ Task<Result<void>> SegmentedLog::sync(LogIndex index) {
       (void)co_await synced_.next();
       continue;
     }
-    SyncTurn turn(syncing_, synced_);
+    const Turn turn(syncing_, synced_);
     const LogIndex target = accepted_;
     // Entries that are not durable are all in the last segment; it stays open while this waits.
     const std::shared_ptr<File> file = segments_.rbegin()->second.file;

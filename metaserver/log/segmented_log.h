@@ -63,13 +63,16 @@ class SegmentedLog : public CommandLog {
     std::uint64_t offset = 0;
   };
 
-  SegmentedLog(World world, Options options) : world_(world), options_(std::move(options)), synced_(world.loop) {}
+  SegmentedLog(World world, Options options)
+      : world_(world), options_(std::move(options)), synced_(world.loop), prepared_(world.loop) {}
 
   Result<void> recover();
   Result<Segment> open_segment(std::uint64_t number);
   Result<void> scan(Segment& segment, std::optional<LogIndex> last);
   Result<void> judge_tail(const Segment& segment, ByteView content);
   Task<Result<void>> begin_segment();
+  Task<Result<void>> prepare_next();
+  Task<void> prepare_next_early();
   Error fail(Error error);
   std::string path_of(std::uint64_t number) const { return options_.directory + "/" + log_segment_name(number); }
 
@@ -82,8 +85,13 @@ class SegmentedLog : public CommandLog {
   bool tail_dropped_ = false;   // the last segment holds bytes beyond its end: never write there
   bool syncing_ = false;
   Signal synced_;
+  std::shared_ptr<File> next_;  // zeros, durable, to become the next segment
+  bool next_tried_ = false;     // to make it early, since the present segment began
+  bool preparing_ = false;
+  Signal prepared_;
   std::optional<Error> failed_;  // once set, nothing is known about what is on the device
   std::optional<Place> reader_;
+  Scope scope_;  // last: its coroutines use all of the above
 };
 
 }  // namespace mendfs::metaserver

@@ -106,6 +106,26 @@ TEST_CASE("a full disk costs a batch, not the log", "[log]") {
   CHECK(fixture.entries() == texts(1, taken + 1));
 }
 
+TEST_CASE("the next segment is made before it is needed", "[log]") {
+  LogFixture fixture;
+  REQUIRE(fixture.open().ok());
+  REQUIRE(fixture.append({std::string(600, 'x')}).ok());
+  fixture.world().run_for(std::chrono::seconds(1));
+  fixture.disk().record_operations(true);
+  REQUIRE(fixture.append({std::string(600, 'y')}).ok());
+  // What is reserved after the entry is written is for the segment after this one.
+  std::string before;
+  for (const std::string& operation : fixture.disk().take_operations()) {
+    before += operation + "\n";
+    if (operation.starts_with("write log/") && operation.find(" 64+") != std::string::npos) break;
+  }
+  CHECK(before.find("rename log/unfinished") != std::string::npos);
+  CHECK(before.find("preallocate") == std::string::npos);
+  fixture.cut_power();
+  REQUIRE(fixture.open().ok());
+  CHECK(fixture.log().accepted() >= 1);
+}
+
 TEST_CASE("trimming removes only whole segments below the index", "[log]") {
   LogFixture fixture;
   REQUIRE(fixture.open().ok());
