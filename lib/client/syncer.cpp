@@ -1,8 +1,10 @@
 #include "client/syncer.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <set>
-#include <utility>
+#include <string>
 
 #include "client/backoff.h"
 #include "protocol/timing.h"
@@ -10,122 +12,141 @@
 namespace mendfs::client {
 namespace {
 
-/// Forgets what is durable now; what was written meanwhile stays.
-void forget(OpenFile& file, Slot range, Slot slot, const protocol::HolderPosition& durable) {
-  const auto known = file.unsynced.find({range, slot});
-  if (known == file.unsynced.end()) return;
-  if (!is_same_life(known->second, durable) || known->second.position <= durable.position) file.unsynced.erase(known);
+bool is_of_life(const UnsyncedIn& in, const protocol::HolderPosition& life) {
+  return in.boot == life.boot && in.generation == life.generation;
+}
+
+/// Forgets that it was to be synced up to `position`; what was written later stays.
+void forget(OpenFile& file, const UnsyncedIn& in, std::uint64_t position) {
+  const auto known = file.unsynced.find(in);
+  if (known != file.unsynced.end() && known->second <= position) file.unsynced.erase(known);
 }
 
 }  // namespace
 
 Task<Result<void>> Syncer::sync(std::shared_ptr<OpenFile> file) {
-  std::map<Slot, Positions> by_slot;
-  std::set<Slot> safe_ranges;
-  for (const auto& [key, position] : file->unsynced) {
-    by_slot[key.second].emplace(key.first, position);
-    // A holder without a position here is durable already: an earlier sync of one copy, or one that failed half way.
-    for (const Slot holder : holders_of(key.first, file->layout.slot_count, file->layout.copy_count))
-      if (!file->unsynced.contains({key.first, holder})) safe_ranges.insert(key.first);
-  }
+  std::map<Slot, Needs> by_slot;
+  for (const auto& [in, position] : file->unsynced) by_slot[in.slot].push_back({file, in, position});
+  std::vector<Task<Result<Needs>>> tasks;
+  for (auto& [slot, needs] : by_slot) tasks.push_back(sync_slot(slot, std::move(needs)));
+  std::vector<Result<Needs>> results = co_await all_of(loop_, std::move(tasks));
 
-  std::vector<Task<Result<SlotResult>>> tasks;
-  for (auto& [slot, positions] : by_slot) tasks.push_back(sync_slot(file, slot, std::move(positions)));
-  const std::vector<Result<SlotResult>> results = co_await all_of(loop_, std::move(tasks));
-
-  std::map<Slot, std::vector<Slot>> restarted;
-  auto slot = by_slot.begin();
-  for (const Result<SlotResult>& result : results) {
+  std::map<Slot, Needs> restarted;
+  std::map<Slot, std::set<Slot>> restarted_holders;  // by range
+  for (Result<Needs>& result : results) {
     if (!result) co_return result.error();
-    safe_ranges.insert(result->durable.begin(), result->durable.end());
-    if (!result->restarted.empty()) restarted.emplace(slot->first, result->restarted);
-    ++slot;
-  }
-  std::vector<Task<Result<SlotResult>>> again;
-  for (auto& [restarted_slot, ranges] : restarted) {
-    for (const Slot range : ranges) {
-      if (safe_ranges.count(range) > 0) continue;
-      for (const Slot holder : holders_of(range, file->layout.slot_count, file->layout.copy_count))
-        file->unsynced.erase({range, holder});
-      co_return Error{ErrorCode::Io, "every server that held these bytes restarted before they were synced"};
+    for (Need& need : *result) {
+      restarted_holders[need.in.range].insert(need.in.slot);
+      restarted[need.in.slot].push_back(std::move(need));
     }
-    again.push_back(sync_restarted(file, restarted_slot, std::move(ranges)));
   }
-  const std::vector<Result<SlotResult>> caught_up = co_await all_of(loop_, std::move(again));
-  for (const Result<SlotResult>& result : caught_up)
-    if (!result) co_return result.error();
+  for (const auto& [range, holders] : restarted_holders) {
+    if (holders.size() < file->layout.copy_count) continue;
+    std::erase_if(file->unsynced, [&, lost = range](const auto& entry) { return entry.first.range == lost; });
+    co_return Error{ErrorCode::Io, "every server that held these bytes restarted before they were synced"};
+  }
+  std::vector<Task<Result<void>>> again;
+  for (auto& [slot, needs] : restarted) again.push_back(sync_restarted(slot, std::move(needs), Patience::Fsync));
+  const std::vector<Result<void>> caught_up = co_await all_of(loop_, std::move(again));
+  for (const Result<void>& result : caught_up)
+    if (!result) co_return result;
   co_return Result<void>{};
 }
 
 Task<Result<void>> Syncer::sync_one_copy(std::shared_ptr<OpenFile> file) {
-  std::map<Slot, protocol::HolderPosition> chosen;  // by range
-  for (const auto& [key, position] : file->unsynced) {
-    const auto [known, is_first] = chosen.try_emplace(key.first, position);
-    if (!is_first && !servers_.is_up(known->second.slot)) known->second = position;
+  std::map<Slot, Slot> chosen;  // by range
+  for (const auto& [in, position] : file->unsynced) {
+    const auto [known, is_first] = chosen.try_emplace(in.range, in.slot);
+    if (!is_first && !servers_.is_up(known->second)) known->second = in.slot;
   }
-  std::map<Slot, Positions> by_slot;
-  for (const auto& [range, position] : chosen) by_slot[position.slot].emplace(range, position);
-  std::vector<Task<Result<SlotResult>>> tasks;
-  for (auto& [slot, positions] : by_slot) tasks.push_back(sync_slot(file, slot, std::move(positions)));
-  const std::vector<Result<SlotResult>> results = co_await all_of(loop_, std::move(tasks));
-  for (const Result<SlotResult>& result : results)
+  std::map<Slot, Needs> by_slot;
+  for (const auto& [in, position] : file->unsynced)
+    if (chosen.at(in.range) == in.slot) by_slot[in.slot].push_back({file, in, position});
+  std::vector<Task<Result<Needs>>> tasks;
+  for (auto& [slot, needs] : by_slot) tasks.push_back(sync_slot(slot, std::move(needs)));
+  const std::vector<Result<Needs>> results = co_await all_of(loop_, std::move(tasks));
+  for (const Result<Needs>& result : results)
     if (!result) co_return result.error();
   co_return Result<void>{};
 }
 
-Task<Result<Syncer::SlotResult>> Syncer::sync_slot(std::shared_ptr<OpenFile> file, Slot slot, Positions positions) {
-  SlotResult result;
+Task<void> Syncer::sync_returned(Slot slot, std::vector<std::shared_ptr<OpenFile>> files) {
+  Needs needs;
+  for (std::shared_ptr<OpenFile>& file : files)
+    for (const auto& [in, position] : file->unsynced)
+      if (in.slot == slot) needs.push_back({file, in, position});
+  files.clear();
+  if (!needs.empty()) (void)co_await sync_restarted(slot, std::move(needs), Patience::Background);
+}
+
+/// Syncs one server up to what is needed; what it has lost in a restart comes back.
+Task<Result<Syncer::Needs>> Syncer::sync_slot(Slot slot, Needs needs) {
   std::uint64_t furthest = 0;
-  bool all_durable = true;
-  for (const auto& [range, position] : positions) {
-    furthest = std::max(furthest, position.position);
-    all_durable = all_durable && servers_.is_durable(position);
+  for (const Need& need : needs) furthest = std::max(furthest, need.position);
+  protocol::HolderPosition durable = servers_.durable(slot);
+  const bool is_known = std::all_of(needs.begin(), needs.end(), [&](const Need& need) {
+    return is_of_life(need.in, durable) && need.position <= durable.position;
+  });
+  if (!is_known) {
+    std::shared_ptr<OpenFile> file = needs.front().file;
+    Result<protocol::HolderPosition> synced = co_await ask(slot, std::move(file), furthest, Patience::Fsync);
+    if (!synced) co_return synced.error();
+    durable = *synced;
   }
-  protocol::HolderPosition durable = positions.begin()->second;
-  durable.position = furthest;
-  if (!all_durable) {
-    MENDFS_CO_TRY(durable, co_await ask(file, slot, furthest));
+  Needs restarted;
+  for (Need& need : needs) {
+    if (is_of_life(need.in, durable))
+      forget(*need.file, need.in, need.position);
+    else
+      restarted.push_back(std::move(need));
   }
-  for (const auto& [range, position] : positions) {
-    if (is_same_life(position, durable)) {
-      forget(*file, range, slot, durable);
-      result.durable.push_back(range);
-    } else {
-      result.restarted.push_back(range);
+  co_return restarted;
+}
+
+/// The server may have lost what it had not synced: another holder has it, and gives it back before the server answers
+/// reads of that range again.
+Task<Result<void>> Syncer::sync_restarted(Slot slot, Needs needs, Patience patience) {
+  const protocol::Channel& channel = servers_.channel(slot);
+  Time connected{};
+  do {
+    connected = channel.since();
+    std::set<Slot> asked;
+    for (const Need& need : needs) {
+      if (!asked.insert(need.in.range).second) continue;
+      std::shared_ptr<OpenFile> file = need.file;
+      const Result<void> caught_up = co_await until_caught_up(slot, std::move(file), need.in.range, patience);
+      if (!caught_up) co_return caught_up;
     }
-  }
-  co_return result;
+    std::shared_ptr<OpenFile> file = needs.front().file;
+    const Result<protocol::HolderPosition> synced = co_await ask(slot, std::move(file), UINT64_MAX, patience);
+    if (!synced) co_return synced.error();
+    // Over a new connection it may be another life that was synced.
+  } while (channel.since() != connected);
+  for (const Need& need : needs) forget(*need.file, need.in, need.position);
+  co_return Result<void>{};
 }
 
-/// The server lost what it had not synced; another holder has it, and gives it back before the server answers reads.
-Task<Result<Syncer::SlotResult>> Syncer::sync_restarted(std::shared_ptr<OpenFile> file, Slot slot,
-                                                        std::vector<Slot> ranges) {
-  SlotResult result;
-  for (const Slot range : ranges) MENDFS_CO_TRY_VOID(co_await until_caught_up(file, range, slot));
-  MENDFS_CO_TRY(const protocol::HolderPosition durable, co_await ask(file, slot, UINT64_MAX));
-  for (const Slot range : ranges) {
-    forget(*file, range, slot, durable);
-    result.durable.push_back(range);
-  }
-  co_return result;
-}
-
-Task<Result<protocol::HolderPosition>> Syncer::ask(std::shared_ptr<OpenFile> file, Slot slot, std::uint64_t position) {
+Task<Result<protocol::HolderPosition>> Syncer::ask(Slot slot, std::shared_ptr<OpenFile> file, std::uint64_t position,
+                                                   Patience patience) {
   protocol::Channel& channel = servers_.channel(slot);
   std::string reason = "no answer yet";
   const std::vector<Slot> slots{slot};
-  WaitLog::Entry wait(waits_, "fsync", file->inode, [this, &slots, &reason] { return servers_.blame(slots, reason); });
+  std::optional<WaitLog::Entry> wait;
+  if (patience == Patience::Fsync)
+    wait.emplace(waits_, "fsync", file->inode, [this, &slots, &reason] { return servers_.blame(slots, reason); });
+  const Duration timeout = wait ? timeout_ : Duration::zero();
   Backoff backoff;
   for (;;) {
-    if (timeout_ > Duration::zero() && wait.waited() >= timeout_)
+    const Duration waited = wait ? wait->waited() : Duration::zero();
+    if (timeout > Duration::zero() && waited >= timeout)
       co_return Error{ErrorCode::Io, "not synced in time: " + reason};
     if (!channel.is_up()) {
       (void)co_await channel.until_up(loop_.now() + timing::kRetryBackoffMax);
       continue;
     }
     protocol::SyncRequest request{position};
-    auto answer = co_await channel.call(
-        std::move(request), {}, loop_.now() + attempt_limit(timing::kWriteResendAfter, timeout_, wait.waited()));
+    const Time deadline = loop_.now() + attempt_limit(timing::kWriteResendAfter, timeout, waited);
+    auto answer = co_await channel.call(std::move(request), {}, deadline);
     if (answer) {
       protocol::HolderPosition durable = answer->reply;
       durable.slot = slot;
@@ -139,14 +160,16 @@ Task<Result<protocol::HolderPosition>> Syncer::ask(std::shared_ptr<OpenFile> fil
   }
 }
 
-Task<Result<void>> Syncer::until_caught_up(std::shared_ptr<OpenFile> file, Slot range, Slot slot) {
+Task<Result<void>> Syncer::until_caught_up(Slot slot, std::shared_ptr<OpenFile> file, Slot range, Patience patience) {
   protocol::Channel& channel = servers_.channel(slot);
   std::string reason = "catching up";
   const std::vector<Slot> slots{slot};
-  WaitLog::Entry wait(waits_, "fsync", file->inode, [this, &slots, &reason] { return servers_.blame(slots, reason); });
+  std::optional<WaitLog::Entry> wait;
+  if (patience == Patience::Fsync)
+    wait.emplace(waits_, "fsync", file->inode, [this, &slots, &reason] { return servers_.blame(slots, reason); });
   Backoff backoff;
   for (;;) {
-    if (timeout_ > Duration::zero() && wait.waited() >= timeout_)
+    if (wait && timeout_ > Duration::zero() && wait->waited() >= timeout_)
       co_return Error{ErrorCode::Io, "not synced in time: " + reason};
     protocol::ReadRequest request{file->ref(), {}};
     const BlockRun first_block{first_block_of(range, file->layout), file->layout.slot_count, 1};
@@ -155,6 +178,8 @@ Task<Result<void>> Syncer::until_caught_up(std::shared_ptr<OpenFile> file, Slot 
     const bool knows =
         answer && !answer->reply.runs.empty() && answer->reply.runs.front().state != protocol::BlockState::Unknown;
     if (knows) co_return Result<void>{};
+    // A deleted file has nothing left to wait for; one cut meanwhile is asked about anew.
+    if (answer.code() == ErrorCode::StaleHandle) co_return Result<void>{};
     if (!answer) reason = answer.error().message;
     co_await sleep_for(loop_, backoff.next());
   }
