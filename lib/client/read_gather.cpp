@@ -76,6 +76,12 @@ CopyState state_of(protocol::BlockState state) {
   return CopyState::Unknown;
 }
 
+/// Absent is one too, where another copy is there: an audit asks only those that were not asked before.
+bool is_suspect(const CopyView& view, const CopyView& served) {
+  return view.state == CopyState::Bad || view.state == CopyState::Lost ||
+         (view.state == CopyState::Absent && served.state != CopyState::Absent);
+}
+
 }  // namespace
 
 ReadGather::ReadGather(BlockIndex first, std::uint32_t count, const Layout& layout)
@@ -236,9 +242,9 @@ std::vector<MendRequest> ReadGather::suspects() const {
       const BlockIndex block = share.at(i);
       const std::span<const CopyView> copies = views_of(block);
       if (served_[block - first_] == kNotServed) continue;
+      const CopyView& served = copies[served_[block - first_]];
       for (std::uint32_t copy = 0; copy < copies.size(); ++copy)
-        if (copies[copy].state == CopyState::Bad || copies[copy].state == CopyState::Lost)
-          wanted.add(slot_of(block, copy, layout_), block);
+        if (is_suspect(copies[copy], served)) wanted.add(slot_of(block, copy, layout_), block);
     }
   }
   return std::move(wanted).as_mends();

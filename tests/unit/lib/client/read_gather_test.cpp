@@ -1,5 +1,6 @@
 #include "client/read_gather.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
 #include <set>
@@ -168,6 +169,27 @@ TEST_CASE("absent blocks and holes read as zeros", "[client]") {
   REQUIRE(gather.is_served());
   for (std::size_t i = 0; i < 2 * kBlock; ++i) REQUIRE(gather.bytes().view()[i] == std::byte{0});
   CHECK(gather.bytes().view()[2 * kBlock] == content_of(2).view()[0]);
+}
+
+TEST_CASE("a block that vanished from one server is read from the other, and mended", "[client]") {
+  Ring ring{{1, 3, 0, kBlock, 2}, {}, {}, {}};
+  for (Slot slot = 0; slot < 3; ++slot) {
+    ring.states = {{{slot, 7}, protocol::BlockState::Absent}};
+    ReadGather gather(7, 1, ring.layout);
+    const std::vector<Slot> asked = run(gather, ring);
+    check_content(gather, 1);
+    const bool was_asked = std::find(asked.begin(), asked.end(), slot) != asked.end();
+    CHECK(gather.suspects().size() == (was_asked ? 1 : 0));
+    for (const MendRequest& suspect : gather.suspects()) CHECK(suspect.slot == slot);
+  }
+}
+
+TEST_CASE("a block that vanished from the only server that can be asked reads as it says", "[client]") {
+  Ring ring{{1, 3, 0, kBlock, 2}, {{{1, 7}, protocol::BlockState::Absent}}, {}, {}};
+  ReadGather gather(7, 1, ring.layout);
+  run(gather, ring, [](Slot slot) { return slot == 1; });
+  REQUIRE(gather.is_served());
+  CHECK(gather.bytes().data()[100] == std::byte{0});
 }
 
 TEST_CASE("an audit finds the damaged and the old copies", "[client]") {
