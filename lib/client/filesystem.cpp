@@ -68,7 +68,8 @@ void Filesystem::start(protocol::OpenSessionRequest::Answer answer, std::vector<
   hello.ring = answer.ring.number;
   hello.session = meta_.session();
   servers_ = std::make_unique<Servers>(loop_, network_, std::move(addresses), std::move(hello));
-  syncer_ = std::make_unique<Syncer>(loop_, *servers_, waits_, options_.timeout);
+  syncer_ = std::make_unique<Syncer>(loop_, *servers_, waits_, options_.timeout,
+                                     [this](File file) { return refresh(std::move(file)); });
   Writer::Hooks from_writer;
   from_writer.on_failure = [this](OpenFile& file, const Error& error) { fail(file, error); };
   from_writer.refresh = [this](File file) { return refresh_for_writer(std::move(file)); };
@@ -76,6 +77,7 @@ void Filesystem::start(protocol::OpenSessionRequest::Answer answer, std::vector<
   reader_ = std::make_unique<Reader>(loop_, *servers_, waits_, log_, options_.timeout,
                                      [this](File file) { return refresh(std::move(file)); });
   scope_.spawn(report_sizes());
+  for (Slot slot = 0; slot < servers_->count(); ++slot) scope_.spawn(watch_server(slot));
 }
 
 Task<void> Filesystem::unmount(Time deadline) {
@@ -190,6 +192,24 @@ void Filesystem::forget_unused() {
 }
 
 Task<void> Filesystem::report_size(File file) { (void)co_await settle(file, file->delivered_up_to(), false); }
+
+/// A server that comes back may have lost what it had not synced and have it from another one: it is asked to sync that
+/// at once, so that only machines that go down together can take un-synced bytes with them.
+Task<void> Filesystem::watch_server(Slot slot) {
+  protocol::Channel& channel = servers_->channel(slot);
+  Time handled = channel.since();
+  for (;;) {
+    if (!channel.is_up() || channel.since() == handled) {
+      auto changed = channel.changed().next();
+      (void)co_await changed;
+      continue;
+    }
+    handled = channel.since();
+    std::vector<File> files;
+    for (const auto& [inode, file] : files_) files.push_back(file);
+    co_await syncer_->sync_returned(slot, std::move(files));
+  }
+}
 
 /// Bytes of the file were given up: every open handle hears of it once.
 void Filesystem::fail(OpenFile& file, const Error& error) {

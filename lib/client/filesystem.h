@@ -177,6 +177,7 @@ class Filesystem {
   Task<void> rejoin(File file, bool is_new_session);
   void rejoin_all(bool is_new_session);
   Task<void> report_sizes();
+  Task<void> watch_server(Slot slot);
   Task<void> report_size(File file);
   File find(InodeNumber inode) const;
   File file_of(const protocol::Attributes& attributes);

@@ -173,7 +173,6 @@ Task<void> MetaClient::replace_session() {
   WaitLog::Entry wait(waits_, "session", 0, [this, &reason] { return WaitLog::Blame{std::nullopt, server_, reason}; });
   opening_.call = {new_session_id(), 0, 0};
   Backoff backoff;
-  std::optional<Error> why;
   for (;;) {
     std::string packed = pack(opening_);
     Reply reply = co_await ask_once(protocol::OpenSessionRequest::kMethod, std::move(packed),

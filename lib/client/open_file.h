@@ -44,6 +44,16 @@ class Turn {
   Signal freed_;
 };
 
+/// Where bytes are not durable yet: the log of one life of one holder of a range. A holder that lost its un-synced
+/// bytes has begun another life.
+struct UnsyncedIn {
+  Slot range = 0;
+  Slot slot = 0;
+  Uuid boot;
+  Generation generation;
+  auto operator<=>(const UnsyncedIn&) const = default;
+};
+
 struct OpenFile {
   OpenFile(Loop& loop, protocol::Attributes known);
 
@@ -69,8 +79,8 @@ struct OpenFile {
   bool is_being_cut = false;
   /// Raised when everything queued is given up: messages in flight end unanswered.
   std::uint64_t drops = 0;
-  /// Of each range and holder: where in its log the last un-synced write is.
-  std::map<std::pair<Slot, Slot>, protocol::HolderPosition> unsynced;
+  /// Up to which position each of them has to be synced.
+  std::map<UnsyncedIn, std::uint64_t> unsynced;
 
   // Who uses it.
   std::uint32_t handle_count = 0;

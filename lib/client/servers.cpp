@@ -38,9 +38,4 @@ void Servers::note_durable(const protocol::HolderPosition& position) {
     known = position;
 }
 
-bool Servers::is_durable(const protocol::HolderPosition& position) const {
-  const protocol::HolderPosition& known = servers_[position.slot].durable;
-  return is_same_life(known, position) && known.position >= position.position;
-}
-
 }  // namespace mendfs::client

@@ -33,7 +33,7 @@ class Servers {
 
   /// What a server said is durable there; only the last life of its store counts.
   void note_durable(const protocol::HolderPosition& position);
-  bool is_durable(const protocol::HolderPosition& position) const;
+  const protocol::HolderPosition& durable(Slot slot) const { return servers_[slot].durable; }
 
  private:
   struct Server {

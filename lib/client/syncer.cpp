@@ -178,8 +178,12 @@ Task<Result<void>> Syncer::until_caught_up(Slot slot, std::shared_ptr<OpenFile> 
     const bool knows =
         answer && !answer->reply.runs.empty() && answer->reply.runs.front().state != protocol::BlockState::Unknown;
     if (knows) co_return Result<void>{};
-    // A deleted file has nothing left to wait for; one cut meanwhile is asked about anew.
+    // A deleted file has nothing left to wait for.
     if (answer.code() == ErrorCode::StaleHandle) co_return Result<void>{};
+    if (answer.code() == ErrorCode::Stale) {
+      const Result<void> refreshed = co_await refresh_(file);
+      if (!refreshed) co_return refreshed;
+    }
     if (!answer) reason = answer.error().message;
     co_await sleep_for(loop_, backoff.next());
   }

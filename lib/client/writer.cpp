@@ -217,11 +217,8 @@ void Writer::delivered(Delivery& delivery, const protocol::WriteReply& reply) {
   }
   for (const protocol::HolderPosition& position : reply.holders) {
     if (!copy_at(position.slot, delivery.range, file.layout.slot_count, file.layout.copy_count)) continue;
-    auto [known, is_new] = file.unsynced.try_emplace({delivery.range, position.slot}, position);
-    if (is_new) continue;
-    protocol::HolderPosition& last = known->second;
-    // A holder that has lost its un-synced bytes shows at the next fsync: the older life is kept until then.
-    if (is_same_life(last, position)) last.position = std::max(last.position, position.position);
+    std::uint64_t& last = file.unsynced[{delivery.range, position.slot, position.boot, position.generation}];
+    last = std::max(last, position.position);
   }
 }
 

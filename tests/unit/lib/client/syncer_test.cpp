@@ -22,6 +22,22 @@ TEST_CASE("closing a written file costs one call", "[client]") {
   CHECK(mount.cluster.names.calls == before + 1);
 }
 
+TEST_CASE("machines that restart one after the other lose nothing of what fsync is asked for later", "[client]") {
+  Mounted mount(2);
+  const Opened file = mount.create("a");
+  mount.write(file.handle, 0, pattern(4000, 1));
+  mount.flush(file.handle);
+  for (Slot slot = 0; slot < 2; ++slot) {
+    mount.cluster.server(slot).kill();
+    mount.cluster.stores[slot].boot = {20, slot};
+    mount.cluster.world.run_for(1s);
+    mount.cluster.start_server(slot);
+    mount.cluster.world.run_for(3s);
+    CHECK(mount.cluster.stores[slot].synced == mount.cluster.stores[slot].position);
+  }
+  CHECK(mount.cluster.run(mount.filesystem->fsync(file.handle, true)).ok());
+}
+
 TEST_CASE("a write that cannot be delivered is reported once on each handle", "[client]") {
   Mounted mount;
   const Opened file = mount.create("a");
