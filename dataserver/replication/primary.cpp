@@ -131,10 +131,10 @@ Task<Primary::Outcome> Primary::write(WriteRequest request, Buffer data) {
   if (request.retry) {
     Result<void> asked = co_await ask_others(id);
     if (!asked) co_return asked.error();
-    if (std::optional<Version> version = window_.find(id, node_.slot()))
-      co_return co_await answer_known(*version, durable);
   }
-  // It may have arrived a second time while this one waited.
+  // It may have arrived a second time while this one waited, and have been applied, or be on its way.
+  std::optional<Version> applied = window_.find(id, node_.slot());
+  if (applied && !operations_.contains(id)) co_return co_await answer_known(*applied, durable);
   std::shared_ptr<Operation>& place = operations_[id];
   std::shared_ptr<Operation> operation = place;
   if (!operation) {

@@ -22,7 +22,7 @@ class Replica::Impl {
     for (const store::SeenWrite& write : store.recovery().writes)
       window.remember(write.writer, write.range, write.version);
     store.set_flush_blob([this] { return window.save(); });
-    scope.spawn(sync_now_and_then());
+    scope.spawn(keep_house());
   }
   ~Impl() { node.store.set_flush_blob({}); }
 
@@ -32,7 +32,7 @@ class Replica::Impl {
   Result<store::Position> store_forwarded(const ForwardRequest& request, std::vector<Run> runs);
   ServedTask<HandshakeRequest> handshake(HandshakeRequest request, Caller caller);
   Task<Result<void>> record_cuts(std::vector<CutRecord> records);
-  Task<void> sync_now_and_then();
+  Task<void> keep_house();
 
   Node node;
   WriteWindow window;
@@ -267,9 +267,11 @@ Task<Result<void>> Replica::Impl::record_cuts(std::vector<CutRecord> records) {
 }
 
 /// Nothing stays un-synced for longer than kDataSyncEvery.
-Task<void> Replica::Impl::sync_now_and_then() {
+Task<void> Replica::Impl::keep_house() {
   for (;;) {
     co_await sleep_for(node.env.loop, timing::kDataSyncEvery / 2);
+    // A signal keeps a place for each waiter until it is next given, also for those whose time is up.
+    node.changed.notify_all();
     if (node.store.durable() >= node.store.position()) continue;
     Result<store::Position> synced = co_await node.store.sync();
     if (!synced) node.note_store_error(synced.error());
