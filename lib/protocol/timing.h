@@ -11,41 +11,41 @@ using namespace std::chrono_literals;
 // Client and metaserver.
 constexpr auto kSessionLease = 10s;
 constexpr auto kSessionRenew = 3s;
-constexpr auto kMetaCallTimeout = 10s;         // one attempt; the call is retried with the same sequence
-constexpr auto kMountTimeout = 10s;            // no metaserver, or a ring that is not complete
-constexpr auto kMetaLogSyncMax = 50ms;         // an entry is on the device after this
-constexpr auto kSizeReportEvery = 1s;          // while a file is being written
+constexpr auto kMetaCallTimeout = 10s;  // one attempt; the call is retried with the same sequence
+constexpr auto kMountTimeout = 10s;     // no metaserver, or a ring that is not complete
+constexpr auto kMetaLogSyncMax = 50ms;  // an entry is on the device after this
+constexpr auto kSizeReportEvery = 1s;   // while a file is being written
 
 // Metaserver and dataservers.
 constexpr auto kHeartbeatEvery = 1s;
 constexpr auto kHeartbeatTimeout = 2s;
-constexpr auto kControlTimeout = 10s;          // calls that wait for a dataserver's disk: cuts, extents
-constexpr auto kWriteGrant = 10s;              // a dataserver takes writes this long after the metaserver's last call
-constexpr auto kFenceWait = 11s;               // after the last grant sent, when a dataserver cannot be reached
-constexpr auto kLostRangeWait = 5s;            // a range without a source for this long may be declared lost by itself
-constexpr auto kRingCreationMax = 9s;          // within kMountTimeout, so that the sentence still arrives
-constexpr auto kMetaserverSilentMax = 5s;      // a dataserver not called for this long says so in its log
-constexpr auto kToldSaveEvery = 10s;           // how far the metadata has come, when nothing else is to be saved
-constexpr auto kReserveTimeout = 30s;          // a blank dataserver keeps itself for one metaserver
+constexpr auto kControlTimeout = 10s;      // calls that wait for a dataserver's disk: cuts, extents
+constexpr auto kWriteGrant = 10s;          // a dataserver takes writes this long after the metaserver's last call
+constexpr auto kFenceWait = 11s;           // after the last grant sent, when a dataserver cannot be reached
+constexpr auto kLostRangeWait = 5s;        // a range without a source for this long may be declared lost by itself
+constexpr auto kRingCreationMax = 9s;      // within kMountTimeout, so that the sentence still arrives
+constexpr auto kMetaserverSilentMax = 5s;  // a dataserver not called for this long says so in its log
+constexpr auto kToldSaveEvery = 10s;       // how far the metadata has come, when nothing else is to be saved
+constexpr auto kReserveTimeout = 30s;      // a blank dataserver keeps itself for one metaserver
 
 // Block protocol.
 constexpr auto kPingEvery = 500ms;
-constexpr auto kPeerSilentMax = 2s;            // no answer to a ping for this long: down
+constexpr auto kPeerSilentMax = 2s;  // no answer to a ping for this long: down
 constexpr auto kConnectTimeout = 2s;
 constexpr auto kRetryBackoffMin = 20ms;
 constexpr auto kRetryBackoffMax = 1s;
-constexpr auto kConnectionIdleMax = 10s;       // a server drops a peer that has not even pinged for this long
-constexpr std::size_t kRequestsInFlightMax = 4096;               // per connection
-constexpr std::size_t kRequestBytesInFlightMax = 256u << 20;     // per connection, answers not yet sent included
-constexpr auto kReadHedgeAfter = 1s;           // a reader turns to the other copy
+constexpr auto kConnectionIdleMax = 10s;            // a server drops a peer that has not even pinged for this long
+constexpr std::size_t kRequestsInFlightMax = 4096;  // per connection
+constexpr std::size_t kRequestBytesInFlightMax = 256u << 20;  // per connection, answers not yet sent included
+constexpr auto kReadHedgeAfter = 1s;                          // a reader turns to the other copy
 
 // Dataserver.
-constexpr auto kDataSyncEvery = 5s;            // un-fsynced data is on the device after this
-constexpr auto kPeerCallTimeout = 5s;          // one fetch, list or handshake of another dataserver
-constexpr auto kForwardTimeout = 30s;          // one forward, which may wait for a slow disk; then it is sent again
-constexpr auto kForwardAgainAfter = 100ms;      // a forward or handshake that a connected holder refused
-constexpr auto kReadyWait = 1s;                // a write waits this long for a handshake or a grant before it is refused
-constexpr auto kBlockedAfter = 1s;             // a write waiting longer for another holder counts as blocked
+constexpr auto kDataSyncEvery = 5s;         // un-fsynced data is on the device after this
+constexpr auto kPeerCallTimeout = 5s;       // one fetch, list or handshake of another dataserver
+constexpr auto kForwardTimeout = 30s;       // one forward, which may wait for a slow disk; then it is sent again
+constexpr auto kForwardAgainAfter = 100ms;  // a forward or handshake that a connected holder refused
+constexpr auto kReadyWait = 1s;             // a write waits this long for a handshake or a grant before it is refused
+constexpr auto kBlockedAfter = 1s;          // a write waiting longer for another holder counts as blocked
 constexpr std::size_t kForwardBytesMax = 256u << 20;  // parked for one holder; beyond it writes are refused
 
 // Client.
@@ -53,9 +53,9 @@ constexpr auto kBlockedLogAfter = 1s;
 constexpr auto kBlockedLogEvery = 10s;
 constexpr auto kInterruptAfter = 1s;
 constexpr auto kUnmountDrain = 5s;
-constexpr auto kAuditTimeout = 5s;             // the digests of the copies that a read did not give out
+constexpr auto kAuditTimeout = 5s;  // the digests of the copies that a read did not give out
 constexpr auto kRepairTimeout = 10s;
-constexpr auto kWriteResendAfter = 30s;        // a write unanswered on a live connection is sent again
+constexpr auto kWriteResendAfter = 30s;  // a write unanswered on a live connection is sent again
 constexpr std::size_t kQueuedBytesPerFileMax = 16u << 20;
 constexpr std::size_t kQueuedBytesMax = 128u << 20;
 constexpr std::size_t kWriteMessageSizeMax = 1u << 20;
