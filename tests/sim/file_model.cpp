@@ -63,12 +63,16 @@ bool FileModel::may_be(std::uint64_t cell, std::size_t begin, std::string_view b
   const auto found = cells_.find(cell);
   if (found == cells_.end()) return bytes.find_first_not_of('\0') == std::string_view::npos;
   const History& history = found->second;
-  for (std::size_t i = 0; i < history.size(); ++i) {
-    // The last value at or before what was seen, and every later one.
-    if (i + 1 < history.size() && history[i + 1].mark <= seen) continue;
-    if (std::string_view(history[i].bytes).substr(begin, bytes.size()) == bytes) return true;
+  for (auto value = history.rbegin(); value != history.rend(); ++value) {
+    if (std::string_view(value->bytes).substr(begin, bytes.size()) == bytes) return true;
+    if (is_certain(value->mark, seen)) return false;
   }
   return false;
+}
+
+bool FileModel::is_certain(Mark mark, Mark seen) const {
+  const auto is_in = [mark](const auto& lost) { return lost.first < mark && mark <= lost.second; };
+  return mark <= seen && std::none_of(lost_.begin(), lost_.end(), is_in);
 }
 
 std::optional<std::string> FileModel::check(std::uint64_t offset, std::uint64_t asked, std::string_view bytes,

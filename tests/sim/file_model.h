@@ -19,6 +19,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace mendfs::sim {
 
@@ -38,8 +40,8 @@ class FileModel {
   void settle(Mark mark);
   /// Changes up to `mark` survive a power cut: an fsync that began after them has succeeded.
   void make_durable(Mark mark);
-  /// More than one machine lost power: what is not durable may be gone.
-  void lose_power() { settled_ = durable_; }
+  /// More than one machine lost power: changes that are not durable may be gone, for good, whatever is synced later.
+  void lose_power() { lost_.emplace_back(durable_, last_); }
 
   Mark settled() const { return settled_; }
   /// As the writer sees it.
@@ -57,6 +59,8 @@ class FileModel {
   using History = std::deque<Value>;
 
   History& history_of(std::uint64_t cell);
+  /// Neither in doubt for a reader who knows of `seen`, nor lost with the power.
+  bool is_certain(Mark mark, Mark seen) const;
   bool may_be(std::uint64_t cell, std::size_t begin, std::string_view bytes, Mark seen) const;
   /// The least and the greatest size that may be seen.
   std::pair<std::uint64_t, std::uint64_t> size_bounds(Mark seen) const;
@@ -65,7 +69,8 @@ class FileModel {
   Mark last_ = 0;
   Mark settled_ = 0;
   Mark durable_ = 0;
-  std::map<std::uint64_t, History> cells_;  // absent: never written, zeros
+  std::vector<std::pair<Mark, Mark>> lost_;  // changes after the first and up to the second
+  std::map<std::uint64_t, History> cells_;   // absent: never written, zeros
   std::map<Mark, std::uint64_t> sizes_{{0, 0}};
 };
 

@@ -27,8 +27,13 @@ TEST_CASE("the oracle allows what may be in doubt and nothing else", "[oracle]")
   CHECK_FALSE(allows(model, "bbcc", model.settled()));
   CHECK_FALSE(allows(model, std::string_view("\0\0\0\0", 4), model.settled()));
   model.lose_power();
-  CHECK(allows(model, "aaaa", model.settled()));
+  CHECK(allows(model, "aaaa", model.mark()));
+  CHECK(allows(model, "bbbb", model.mark()));
   CHECK_FALSE(allows(model, std::string_view("\0\0\0\0", 4), model.settled()));
+  model.write(0, "dddd");
+  model.make_durable(model.mark());
+  CHECK_FALSE(allows(model, "aaaa", model.mark()));
+  CHECK(allows(model, "dddd", model.mark()));
 }
 
 TEST_CASE("the oracle knows sizes, holes and cuts", "[oracle]") {
