@@ -35,7 +35,7 @@ class Cluster:
     """Processes and a mount in a directory of their own; gone when the with-block ends, however it ends."""
 
     def __init__(self, programs, directory):
-        self.programs = programs
+        self.programs = os.path.abspath(programs)
         self.directory = directory
         self.mount = os.path.join(directory, "mnt")
         self.processes = []
