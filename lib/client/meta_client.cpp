@@ -179,6 +179,8 @@ Task<void> MetaClient::replace_session() {
                                     loop_.now() + timing::kMetaCallTimeout);
     if (reply) break;
     reason = reply.error().message;
+    // An earlier attempt may have opened it unheard, and it has lapsed and was fenced in its turn.
+    if (reply.code() == ErrorCode::Refused) opening_.call = {new_session_id(), 0, 0};
     co_await sleep_for(loop_, backoff.next());
   }
   session_ = opening_.call.session;
