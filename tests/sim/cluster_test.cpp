@@ -1,9 +1,8 @@
 // The whole cluster under the faults of many seeds.
 //
-//   MENDFS_SEEDS=1000 sim "[seeds]"                   how many, 200 by default
-//   MENDFS_FIRST_SEED=5000                            where to begin, 1 by
-//   default MENDFS_SEED=77 MENDFS_SIM_LOG=1 sim "[seeds]"     one of them, with
-//   everything the programs log
+//   MENDFS_SEEDS=1000 sim "[seeds]"                 how many, 200 by default
+//   MENDFS_FIRST_SEED=5000 sim "[seeds]"            where to begin, 1 by default
+//   MENDFS_SEED=77 MENDFS_SIM_LOG=1 sim "[seeds]"   one of them, with all that the programs log
 #include <fmt/core.h>
 
 #include <catch2/catch.hpp>
