@@ -16,6 +16,9 @@ using rpc::Value;
 
 namespace {
 
+/// More files than that whose writer died are not counted one by one.
+constexpr std::size_t kSizesCounted = 1000;
+
 std::int64_t milliseconds(Duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
 }
@@ -217,6 +220,8 @@ Task<Result<Value>> HandMethods::status(Parameters) {
   MENDFS_CO_TRY(const std::optional<RingState> ring, ring_.state());
   MENDFS_CO_TRY(const std::vector<OpenSessionInfo> open, core_.submitter.checked(core_.names.open_sessions()));
   MENDFS_CO_TRY(const std::uint64_t inodes, core_.submitter.checked(core_.names.inode_count()));
+  MENDFS_CO_TRY(const std::vector<PendingRecovery> sizes,
+                core_.submitter.checked(core_.names.recoveries(0, kSizesCounted)));
   Array slots;
   Array lost;
   if (ring) {
@@ -235,6 +240,7 @@ Task<Result<Value>> HandMethods::status(Parameters) {
   out["lost_ranges"] = std::move(lost);
   out["cluster"] = ring ? to_string(ring->cluster.cluster) : std::string();
   out["inodes"] = inodes;
+  out["sizes_pending"] = std::uint64_t{sizes.size()};
   out["cuts_pending"] = std::uint64_t{cuts_.pending_count()};
   out["epoch"] = core_.epoch;
   out["index"] = core_.log.accepted();

@@ -27,8 +27,14 @@ Task<std::unique_ptr<client::Filesystem>> mount_patiently(Env& env, client::Opti
   }
 }
 
-WriterProgram::WriterProgram(Env& env, client::Options mount, Journal& journal, std::string name, WorkerOptions options)
-    : env_(env), mount_(std::move(mount)), journal_(journal), name_(std::move(name)), options_(options) {
+WriterProgram::WriterProgram(Env& env, client::Options mount, Journal& journal, std::string name, WorkerOptions options,
+                             Inheritance inheritance)
+    : env_(env),
+      mount_(std::move(mount)),
+      journal_(journal),
+      name_(std::move(name)),
+      options_(options),
+      inheritance_(std::move(inheritance)) {
   scope_.spawn(live(this));
 }
 
@@ -43,12 +49,18 @@ std::string WriterProgram::describe() const {
   return name_ + " is " + doing + waits_of(filesystem_.get());
 }
 
+Inheritance WriterProgram::die() {
+  if (!worker_) return std::move(inheritance_);
+  return {mount_.client_name, env_.loop.now(), worker_->die(filesystem_->counters().bytes_queued == 0)};
+}
+
 Task<void> WriterProgram::live(WriterProgram* self) {
   client::Options mount = self->mount_;
   self->filesystem_ = co_await mount_patiently(self->env_, std::move(mount));
   self->worker_ = std::make_unique<FileWorker>(self->env_, *self->filesystem_, self->journal_, self->name_,
                                                self->env_.random.next(), self->options_);
-  co_await self->worker_->run();
+  Inheritance inheritance = std::move(self->inheritance_);
+  co_await self->worker_->run(std::move(inheritance));
   if (!self->worker_->finished()) co_return;  // the journal says why
   co_await self->filesystem_->unmount(self->env_.loop.now() + 5s);
   self->finished_ = true;
@@ -75,7 +87,7 @@ Task<void> ReaderProgram::live(ReaderProgram* self) {
                        Duration(self->env_.random.below(static_cast<std::uint64_t>(self->pause_max_.count()) + 1)));
     if (self->journal_.files.empty()) continue;
     Journal::File& file = *self->journal_.files[self->env_.random.below(self->journal_.files.size())];
-    if (file.inode == 0) continue;
+    if (file.inode == 0 || file.deleted) continue;
     self->doing_ = "reading " + file.name;
     (void)co_await check_file(*self->filesystem_, self->journal_, file, "the reader");
   }

@@ -13,13 +13,17 @@ namespace mendfs::sim {
 /// Mounts, however long that takes, and lets one worker work.
 class WriterProgram {
  public:
-  WriterProgram(Env& env, client::Options mount, Journal& journal, std::string name, WorkerOptions options);
+  WriterProgram(Env& env, client::Options mount, Journal& journal, std::string name, WorkerOptions options,
+                Inheritance inheritance);
   WriterProgram(const WriterProgram&) = delete;
   WriterProgram& operator=(const WriterProgram&) = delete;
   ~WriterProgram();
 
   bool finished() const { return finished_; }
   std::string describe() const;
+  std::uint32_t operations_left() const { return worker_ ? worker_->operations_left() : options_.operation_count; }
+  /// Its machine dies now; what it leaves to the next one.
+  Inheritance die();
 
  private:
   static Task<void> live(WriterProgram* self);
@@ -29,6 +33,7 @@ class WriterProgram {
   Journal& journal_;
   std::string name_;
   WorkerOptions options_;
+  Inheritance inheritance_;
   std::unique_ptr<client::Filesystem> filesystem_;
   std::unique_ptr<FileWorker> worker_;
   bool finished_ = false;

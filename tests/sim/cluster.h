@@ -50,6 +50,8 @@ class Cluster {
   /// Every server runs, and the metaserver has heard since the last one started
   /// that all dataservers are complete and take writes.
   bool healthy();
+  /// See Monitor.
+  bool is_recovered(const std::string& client, Time since) const { return monitor_.is_recovered(client, since); }
   /// What is not, for messages.
   std::string describe();
 

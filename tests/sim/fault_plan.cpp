@@ -6,20 +6,22 @@ namespace mendfs::sim {
 namespace {
 
 constexpr const char* kNames[] = {"kill data", "kill meta", "power cut data", "partition", "break connections",
-                                  "pause",     "flip bits", "wipe victim",    "clog"};
+                                  "pause",     "flip bits", "wipe victim",    "clog",      "kill client"};
 static_assert(std::size(kNames) == static_cast<std::size_t>(Fault::kCount));
 
 }  // namespace
 
-FaultPlan::FaultPlan(Cluster& cluster, Journal& journal, std::uint64_t seed)
+FaultPlan::FaultPlan(Cluster& cluster, Users& users, Journal& journal, std::uint64_t seed, bool has_all)
     : cluster_(cluster),
+      users_(users),
       world_(cluster.world()),
       journal_(journal),
       random_(seed),
       log_("fault", world_.process("monitor").loop()),
       victim_(static_cast<Slot>(random_.below(cluster.slot_count()))),
-      mean_gap_(std::chrono::milliseconds(random_.between(100, 1'500))) {
-  for (bool& enabled : enabled_) enabled = random_.one_in(2);
+      mean_gap_(std::chrono::milliseconds(random_.between(100, 1'500))),
+      kinds_(static_cast<std::uint64_t>(has_all ? Fault::kCount : Fault::KillClient)) {
+  for (std::uint64_t i = 0; i < kinds_; ++i) enabled_[i] = random_.one_in(2);
   NetworkFaults& network = world_.network().faults();
   if (random_.one_in(3)) network.lost_per_million = static_cast<std::uint32_t>(random_.between(100, 5'000));
   if (random_.one_in(3)) network.late_per_million = static_cast<std::uint32_t>(random_.between(1'000, 50'000));
@@ -41,6 +43,7 @@ void FaultPlan::stop() {
   world_.network().heal_all();
   for (const auto& process : world_.processes()) process->loop().set_paused(false);
   cluster_.start_all();
+  users_.restart_dead();
 }
 
 std::string FaultPlan::describe() const {
@@ -63,7 +66,7 @@ void FaultPlan::schedule_next() {
 }
 
 void FaultPlan::strike() {
-  const auto fault = static_cast<Fault>(random_.below(static_cast<std::uint64_t>(Fault::kCount)));
+  const auto fault = static_cast<Fault>(random_.below(kinds_));
   if (!enabled(fault)) return;
   perform(fault);
 }
@@ -107,6 +110,9 @@ void FaultPlan::perform(Fault fault) {
       world_.after(some_time(3s), [this, from, to] { world_.network().clog(from, to, Duration(0)); });
       break;
     }
+    case Fault::KillClient:
+      at_some_message([this] { kill_client(); });
+      break;
     case Fault::kCount:
       break;
   }
@@ -207,6 +213,19 @@ void FaultPlan::wipe_victim() {
   process.wipe();
   ++journal_.resets;
   restart_later(process);
+}
+
+void FaultPlan::kill_client() {
+  const std::uint64_t which = random_.below(users_.writer_count() + 1);
+  log_.debug("kill client {}", which);
+  if (which == users_.writer_count()) {
+    users_.kill_reader();
+  } else {
+    users_.kill_writer(which);
+  }
+  world_.after(some_time(2s), [this] {
+    if (active_) users_.restart_dead();
+  });
 }
 
 }  // namespace mendfs::sim

@@ -2,7 +2,7 @@
 // the design promises to survive.
 //
 // Survivable, always: any server killed at any message, any connection broken,
-// late or cut off, any process stopped for a while. Damage to stored bytes
+// late or cut off, any process stopped for a while, any client killed. Damage to stored bytes
 // (flipped bits, a wiped store) hits one server only, the victim, and a wipe
 // only while the others are whole. Power cuts hit dataservers one at a time;
 // when another server was not whole at that moment, the oracle is told that
@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "tests/sim/cluster.h"
-#include "tests/sim/file_worker.h"
+#include "tests/sim/users.h"
 
 namespace mendfs::sim {
 
@@ -28,12 +28,15 @@ enum class Fault {
   FlipBits,
   WipeVictim,
   Clog,
+  // Only in some runs; the others know those above.
+  KillClient,
   kCount,
 };
 
 class FaultPlan {
  public:
-  FaultPlan(Cluster& cluster, Journal& journal, std::uint64_t seed);
+  /// `has_all`: not only what dataservers, the metaserver's process and the network suffer.
+  FaultPlan(Cluster& cluster, Users& users, Journal& journal, std::uint64_t seed, bool has_all);
   FaultPlan(const FaultPlan&) = delete;
   FaultPlan& operator=(const FaultPlan&) = delete;
 
@@ -41,9 +44,9 @@ class FaultPlan {
   void begin();
   /// Ends all faults, heals the network and starts every server.
   void stop();
-  /// Whether this run may lose what was not fsync'd; then writes are to cover
-  /// whole blocks.
-  bool may_cut_power() const { return enabled(Fault::PowerCutData); }
+  bool has_all() const { return kinds_ == static_cast<std::uint64_t>(Fault::kCount); }
+  /// Whether this run may leave in doubt what was written; then writes are to cover whole blocks.
+  bool leaves_doubt() const { return enabled(Fault::PowerCutData) || enabled(Fault::KillClient); }
 
   /// What was done, for the report.
   std::uint64_t count() const { return count_; }
@@ -64,16 +67,19 @@ class FaultPlan {
   void pause();
   void flip_bits();
   void wipe_victim();
+  void kill_client();
   SimProcess& any_server();
   Duration some_time(Duration most);
 
   Cluster& cluster_;
+  Users& users_;
   SimWorld& world_;
   Journal& journal_;
   SimRandom random_;
   RecordingLogger log_;
   Slot victim_;
-  Duration mean_gap_;  // between faults
+  Duration mean_gap_;    // between faults
+  std::uint64_t kinds_;  // of faults
   bool enabled_[static_cast<std::size_t>(Fault::kCount)] = {};
   bool active_ = false;
   std::uint64_t count_ = 0;

@@ -41,7 +41,22 @@ void FileModel::truncate(std::uint64_t size) {
   }
 }
 
-void FileModel::settle(Mark mark) { settled_ = std::max(settled_, mark); }
+void FileModel::settle(Mark mark) {
+  settle_bytes(mark);
+  size_settled_ = std::max(size_settled_, mark);
+}
+
+void FileModel::lose_writer() {
+  lost_.push_back({settled_, last_, false});
+  lost_.push_back({size_settled_, last_, true});
+}
+
+std::optional<std::string> FileModel::adopt_size(std::uint64_t size) {
+  const auto [least, most] = size_bounds(size_settled_);
+  if (size < least || size > most) return fmt::format("{} bytes, not {} to {}", size, least, most);
+  sizes_[++last_] = size;
+  return std::nullopt;
+}
 
 void FileModel::make_durable(Mark mark) {
   durable_ = std::max(durable_, mark);
@@ -50,6 +65,7 @@ void FileModel::make_durable(Mark mark) {
 
 std::pair<std::uint64_t, std::uint64_t> FileModel::size_bounds(Mark seen) const {
   auto size = std::prev(sizes_.upper_bound(seen));
+  while (!is_certain_size(size->first, seen) && size != sizes_.begin()) --size;
   std::uint64_t least = size->second;
   std::uint64_t most = size->second;
   for (; size != sizes_.end(); ++size) {
@@ -71,13 +87,18 @@ bool FileModel::may_be(std::uint64_t cell, std::size_t begin, std::string_view b
 }
 
 bool FileModel::is_certain(Mark mark, Mark seen) const {
-  const auto is_in = [mark](const auto& lost) { return lost.first < mark && mark <= lost.second; };
-  return mark <= seen && std::none_of(lost_.begin(), lost_.end(), is_in);
+  const auto has = [mark](const Lost& lost) { return !lost.sizes && lost.after < mark && mark <= lost.last; };
+  return mark <= seen && std::none_of(lost_.begin(), lost_.end(), has);
+}
+
+bool FileModel::is_certain_size(Mark mark, Mark seen) const {
+  const auto has = [mark](const Lost& lost) { return lost.sizes && lost.after < mark && mark <= lost.last; };
+  return mark <= seen && std::none_of(lost_.begin(), lost_.end(), has);
 }
 
 std::optional<std::string> FileModel::check(std::uint64_t offset, std::uint64_t asked, std::string_view bytes,
-                                            Mark seen) const {
-  const auto [least, most] = size_bounds(seen);
+                                            Seen seen) const {
+  const auto [least, most] = size_bounds(seen.size);
   const std::uint64_t end = offset + bytes.size();
   if (bytes.size() > asked) return fmt::format("{} bytes for {}", bytes.size(), asked);
   if (!bytes.empty() && end > most) return fmt::format("bytes up to {} of a file of at most {}", end, most);
@@ -87,10 +108,10 @@ std::optional<std::string> FileModel::check(std::uint64_t offset, std::uint64_t 
     const std::uint64_t cell = offset / cell_size_;
     const std::size_t begin = offset % cell_size_;
     const std::size_t count = std::min(bytes.size(), cell_size_ - begin);
-    if (!may_be(cell, begin, bytes.substr(0, count), seen)) {
+    if (!may_be(cell, begin, bytes.substr(0, count), seen.bytes)) {
       const bool zeros = bytes.substr(0, count).find_first_not_of('\0') == std::string_view::npos;
       return fmt::format("block {}: {} that no write since change {} (of {}; durable {}, settled {}) has left there",
-                         offset / 512, zeros ? "zeros" : "bytes", seen, last_, durable_, settled_);
+                         offset / 512, zeros ? "zeros" : "bytes", seen.bytes, last_, durable_, settled_);
     }
     bytes.remove_prefix(count);
     offset += count;

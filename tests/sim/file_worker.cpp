@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "env/future.h"
+#include "tests/sim/world/recording_logger.h"
 
 namespace mendfs::sim {
 namespace {
@@ -28,10 +29,25 @@ FileWorker::FileWorker(Env& env, client::Filesystem& filesystem, Journal& journa
       journal_(journal),
       name_(std::move(name)),
       random_(seed),
-      options_(options) {}
+      options_(options),
+      operations_left_(options.operation_count) {}
 
-FileWorker::~FileWorker() {
-  for (const Mine& mine : mine_) mine.file->abandoned = true;
+std::vector<Journal::File*> FileWorker::die(bool all_delivered) {
+  std::vector<Journal::File*> left = std::move(inherited_);
+  for (const Mine& mine : mine_) {
+    Journal::File& file = *mine.file;
+    file.deleted = mine.removed;
+    if (file.deleted) continue;
+    left.push_back(&file);
+    if (all_delivered && !file.changing) {
+      file.model.settle_bytes(file.model.mark());
+      file.size_untold = true;
+    } else {
+      file.model.lose_writer();
+    }
+    file.changing = false;
+  }
+  return left;
 }
 
 void FileWorker::begin(std::string what) {
@@ -39,18 +55,35 @@ void FileWorker::begin(std::string what) {
   log_.debug("{}: {}", name_, doing_);
 }
 
-bool FileWorker::failed(const Mine& mine, const char* what, const Error& error) {
+/// Answers whether to go on.
+bool FileWorker::failed(Mine& mine, const char* what, const Error& error) {
+  mine.file->changing = false;
+  // Nothing keeps a file without a name for a session that was fenced.
+  const bool was_fenced = dynamic_cast<const RecordingLogger&>(log_).contains("session lapsed");
+  if (error.code == ErrorCode::StaleHandle && mine.removed && was_fenced) {
+    mine.gone = true;
+    return true;
+  }
   journal_.fail(
       fmt::format("{}: {} of {} failed: {} ({})", name_, what, mine.file->name, to_string(error.code), error.message));
   return false;
 }
 
-Task<void> FileWorker::run() {
-  for (std::uint32_t i = 0; i < options_.file_count; ++i) {
-    const bool made = co_await create(i);
+Task<void> FileWorker::run(Inheritance inheritance) {
+  inherited_ = std::move(inheritance.files);
+  if (!inherited_.empty()) begin("waiting for the fence of " + inheritance.client);
+  while (!inherited_.empty() && !journal_.is_recovered(inheritance.client, inheritance.died))
+    co_await sleep_for(loop_, std::chrono::milliseconds(200));
+  while (!inherited_.empty()) {
+    Journal::File* file = inherited_.back();
+    const bool taken = co_await take_over(file);
+    if (!taken) co_return;
+  }
+  while (mine_.size() < options_.file_count) {
+    const bool made = co_await create();
     if (!made) co_return;
   }
-  for (std::uint32_t i = 0; i < options_.operation_count; ++i) {
+  for (; operations_left_ > 0; --operations_left_) {
     const bool good = co_await step(mine_[random_.below(mine_.size())]);
     if (!good || !journal_.failure.empty()) co_return;
     co_await sleep_for(loop_, Duration(random_.below(static_cast<std::uint64_t>(options_.pause_max.count()) + 1)));
@@ -59,15 +92,16 @@ Task<void> FileWorker::run() {
     const bool flushed = co_await flush(mine);
     if (!flushed) co_return;
     filesystem_.release(mine.handle);
+    mine.file->deleted = mine.removed;
   }
   begin("done");
   finished_ = true;
 }
 
-Task<bool> FileWorker::create(std::uint32_t index) {
+Task<bool> FileWorker::create() {
   journal_.files.push_back(std::make_unique<Journal::File>());
   Journal::File* file = journal_.files.back().get();
-  file->name = fmt::format("{}-{}", name_, index);
+  file->name = fmt::format("{}-{}", name_, creations_++);
   mine_.push_back({file});
   begin("creating " + file->name);
   protocol::MakeRequest request;
@@ -83,7 +117,45 @@ Task<bool> FileWorker::create(std::uint32_t index) {
   co_return true;
 }
 
+/// What a dead worker was in the middle of has happened or not; from here on it is known.
+Task<bool> FileWorker::take_over(Journal::File* file) {
+  begin("taking over " + file->name);
+  Result<protocol::Attributes> found = co_await filesystem_.lookup(kRootInode, file->name);
+  if (found.code() == ErrorCode::NotFound && !file->new_name.empty()) {
+    file->name = file->new_name;
+    found = co_await filesystem_.lookup(kRootInode, file->name);
+  }
+  file->new_name.clear();
+  inherited_.pop_back();
+  const bool may_be_absent = file->inode == 0 || file->unlinked;
+  if (found.code() == ErrorCode::NotFound && may_be_absent) {
+    file->unlinked = file->deleted = true;
+    co_return true;
+  }
+  mine_.push_back({file});
+  Mine& mine = mine_.back();
+  if (!found.ok()) co_return failed(mine, "lookup", found.error());
+  if (file->inode != 0 && found->inode != file->inode)
+    co_return failed(mine, "lookup", {ErrorCode::Exists, "another file has this name"});
+  file->unlinked = false;
+  file->inode = found->inode;
+  if (file->size_untold) file->model.settle(file->model.mark());
+  file->size_untold = false;
+  if (const auto wrong = file->model.adopt_size(found->size)) {
+    journal_.fail(fmt::format("{}: {} has {}", name_, file->name, *wrong));
+    co_return false;
+  }
+  const bool opened = co_await open(mine);
+  if (!opened) co_return false;
+  co_return co_await check_file(filesystem_, journal_, *file, name_);
+}
+
 Task<bool> FileWorker::step(Mine& mine) {
+  if (mine.removed) {
+    if (mine.gone || random_.one_in(8)) return replace(mine);
+  } else if (options_.unlinks && random_.one_in(24)) {
+    return unlink(mine);
+  }
   switch (random_.below(16)) {
     case 0:
     case 1:
@@ -94,9 +166,9 @@ Task<bool> FileWorker::step(Mine& mine) {
     case 4:
       return truncate(mine);
     case 5:
-      return reopen(mine);
+      return mine.removed ? write(mine) : reopen(mine);
     case 6:
-      return rename(mine);
+      return mine.removed ? write(mine) : rename(mine);
     case 7:
     case 8:
     case 9:
@@ -117,10 +189,12 @@ Task<bool> FileWorker::write(Mine& mine) {
   const std::string bytes = random_bytes(random_, static_cast<std::size_t>(size));
   begin(fmt::format("writing {} {}+{}", mine.file->name, offset, size));
   mine.file->model.write(offset, bytes);
+  mine.file->changing = true;
   Buffer data = Buffer::copy_of(bytes_of(bytes));
   client::PreparedWrite prepared = client::prepare_write(offset, std::move(data), client::block_size_of(mine.handle));
   Result<std::uint32_t> written = co_await filesystem_.write(mine.handle, std::move(prepared));
   if (!written.ok()) co_return failed(mine, "write", written.error());
+  mine.file->changing = false;
   if (*written != size) journal_.fail(fmt::format("{}: {} of {} bytes written", name_, *written, size));
   ++journal_.writes;
   co_return true;
@@ -130,7 +204,7 @@ Task<bool> FileWorker::read(Mine& mine) {
   const std::uint64_t offset = random_.below(options_.file_size_max);
   const auto size = static_cast<std::uint32_t>(random_.between(1, options_.file_size_max));
   begin(fmt::format("reading {} {}+{}", mine.file->name, offset, size));
-  const FileModel::Mark seen = mine.file->model.mark();
+  const FileModel::Seen seen = mine.file->model.seen_by_writer();
   Result<Buffer> bytes = co_await filesystem_.read(mine.handle, offset, size);
   if (!bytes.ok()) co_return failed(mine, "read", bytes.error());
   const auto wrong = mine.file->model.check(offset, size, text_of(*bytes), seen);
@@ -170,8 +244,10 @@ Task<bool> FileWorker::truncate(Mine& mine) {
   request.size = size;
   begin(fmt::format("cutting {} to {}", mine.file->name, size));
   mine.file->model.truncate(size);
+  mine.file->changing = true;
   Result<protocol::Attributes> attributes = co_await filesystem_.set_attributes(std::move(request));
   if (!attributes.ok()) co_return failed(mine, "truncate", attributes.error());
+  mine.file->changing = false;
   if (attributes->size != size)
     journal_.fail(fmt::format("{}: {} cut to {} has {} bytes", name_, mine.file->name, size, attributes->size));
   ++journal_.cuts;
@@ -188,6 +264,10 @@ Task<bool> FileWorker::reopen(Mine& mine) {
   if (found->size != mine.file->model.size())
     journal_.fail(
         fmt::format("{}: {} has {} bytes, not {}", name_, mine.file->name, found->size, mine.file->model.size()));
+  co_return co_await open(mine);
+}
+
+Task<bool> FileWorker::open(Mine& mine) {
   client::OpenFlags flags;
   flags.write = true;
   Result<client::Opened> opened = co_await filesystem_.open(mine.file->inode, flags);
@@ -204,17 +284,42 @@ Task<bool> FileWorker::rename(Mine& mine) {
   request.new_name = fmt::format("{}-renamed-{}", name_, renames_++);
   const std::string new_name = request.new_name;
   begin("renaming " + mine.file->name + " to " + new_name);
+  mine.file->new_name = new_name;
   Result<void> renamed = co_await filesystem_.rename(std::move(request));
   if (!renamed.ok()) co_return failed(mine, "rename", renamed.error());
   mine.file->name = new_name;
+  mine.file->new_name.clear();
   co_return true;
+}
+
+/// The file stays open and in use.
+Task<bool> FileWorker::unlink(Mine& mine) {
+  begin("unlinking " + mine.file->name);
+  mine.file->unlinked = true;
+  protocol::RemoveRequest request;
+  request.parent = kRootInode;
+  request.name = mine.file->name;
+  Result<void> removed = co_await filesystem_.remove(std::move(request));
+  if (!removed.ok()) co_return failed(mine, "unlink", removed.error());
+  mine.removed = true;
+  ++journal_.unlinks;
+  co_return true;
+}
+
+/// Gives an unlinked file up: its blocks are to go.
+Task<bool> FileWorker::replace(Mine& mine) {
+  filesystem_.release(mine.handle);
+  mine.file->deleted = true;
+  mine_.erase(mine_.begin() + (&mine - mine_.data()));
+  return create();
 }
 
 Task<bool> check_file(client::Filesystem& filesystem, Journal& journal, Journal::File& file, std::string reader) {
   // What was settled before the open must be seen; power may be lost while we read.
-  const FileModel::Mark seen = file.model.settled();
+  const FileModel::Seen seen = file.model.seen_by_others();
   client::OpenFlags flags;
   Result<client::Opened> opened = co_await filesystem.open(file.inode, flags);
+  if (opened.code() == ErrorCode::StaleHandle && file.unlinked) co_return true;
   if (!opened.ok()) {
     journal.fail(fmt::format("{}: open of {} failed: {} ({})", reader, file.name, to_string(opened.code()),
                              opened.error().message));
@@ -222,12 +327,15 @@ Task<bool> check_file(client::Filesystem& filesystem, Journal& journal, Journal:
   }
   Result<Buffer> bytes = co_await filesystem.read(opened->handle, 0, kReadSize);
   filesystem.release(opened->handle);
+  if (bytes.code() == ErrorCode::StaleHandle && file.unlinked) co_return true;
   if (!bytes.ok()) {
     journal.fail(fmt::format("{}: read of {} failed: {} ({})", reader, file.name, to_string(bytes.code()),
                              bytes.error().message));
     co_return false;
   }
-  const auto wrong = file.model.check(0, kReadSize, text_of(*bytes), std::min(seen, file.model.settled()));
+  const FileModel::Seen now = file.model.seen_by_others();
+  const FileModel::Seen both{std::min(seen.bytes, now.bytes), std::min(seen.size, now.size)};
+  const auto wrong = file.model.check(0, kReadSize, text_of(*bytes), both);
   if (wrong)
     journal.fail(
         fmt::format("{}: opened {} with {} bytes, and read {}", reader, file.name, opened->attributes.size, *wrong));

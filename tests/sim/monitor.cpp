@@ -28,19 +28,29 @@ Monitor::Monitor(Env& env, Address metaserver) : env_(env), metaserver_(std::mov
 Task<void> Monitor::watch(Monitor* self) {
   for (;;) {
     std::vector<rpc::Value> nothing;
-    const Time deadline = self->env_.loop.now() + 1s;
+    const Time asked = self->env_.loop.now();
+    const Time deadline = asked + 1s;
     const Result<rpc::Value> status =
         co_await rpc::call(self->env_.network, self->metaserver_, "ring.status", std::move(nothing), deadline);
-    if (status.ok()) self->take(*status);
+    if (status.ok()) self->take(*status, asked);
     co_await sleep_for(self->env_.loop, 250ms);
   }
 }
 
-void Monitor::take(const rpc::Value& status) {
+bool Monitor::is_recovered(const std::string& client, Time since) const {
+  return reported_ > since && !sizes_pending_ && !clients_.contains(client);
+}
+
+void Monitor::take(const rpc::Value& status, Time asked) {
   const auto* members = status.get<rpc::Struct>();
   if (members == nullptr || !members->contains("slots")) return;
   if (const std::string id = text_in(*members, "cluster"); id.size() == 32)
     cluster_ = {std::stoull(id.substr(0, 16), nullptr, 16), std::stoull(id.substr(16), nullptr, 16)};
+  reported_ = asked;
+  sizes_pending_ = text_in(*members, "sizes_pending") != "0";
+  clients_.clear();
+  for (const rpc::Value& session : *members->at("sessions").get<rpc::Array>())
+    clients_.insert(text_in(*session.get<rpc::Struct>(), "client"));
   const auto* slots = members->at("slots").get<rpc::Array>();
   if (slots == nullptr || slots->empty()) return;
   bool all_up = true;

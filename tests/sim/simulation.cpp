@@ -4,6 +4,8 @@
 
 #include "tests/sim/client_program.h"
 #include "tests/sim/copy_audit.h"
+#include "tests/sim/deletion_audit.h"
+#include "tests/sim/users.h"
 
 namespace mendfs::sim {
 namespace {
@@ -19,57 +21,44 @@ class Run {
   explicit Run(std::uint64_t seed)
       : world_(seed),
         cluster_(world_, static_cast<std::uint32_t>(2 + seed % 4)),
-        faults_(cluster_, journal_, world_.random().next()) {}
+        users_(cluster_, journal_),
+        faults_(cluster_, users_, journal_, world_.random().next(), seed / 4 % 2 == 0) {
+    journal_.is_recovered = [this](const std::string& client, Time died) {
+      return cluster_.is_recovered(client, died);
+    };
+  }
 
   Outcome execute() {
     cluster_.start_all();
-    start_clients();
+    start_users();
     // The ring is made in peace: making it needs every server at once.
-    if (!world_.run_until([&] { return journal_.files.size() >= writers_.size(); }, 60s))
+    if (!world_.run_until([&] { return journal_.files.size() >= users_.writer_count(); }, 60s))
       journal_.fail("the filesystem cannot be mounted: " + describe());
     faults_.begin();
     (void)world_.run_until([&] { return stuck_or_done(); }, kFaultsLast);
     faults_.stop();
     if (!world_.run_until([&] { return stuck_or_done(); }, kWorkEndsWithin))
       journal_.fail("the users are stuck although all is well: " + describe());
-    reader_.lock()->stop();
+    users_.stop_reader();
     if (journal_.failure.empty()) converge();
     if (!journal_.failure.empty()) journal_.failure += "\nThe servers now: " + diagnose();
     return {journal_.failure, world_.trace(), summary()};
   }
 
  private:
-  void start_clients() {
+  void start_users() {
     WorkerOptions options;
-    options.aligned = faults_.may_cut_power();
-    for (std::uint32_t i = 0; i < 2; ++i) {
-      SimProcess& machine = cluster_.client(i);
-      machine.start([&](Env& env) {
-        auto program = std::make_shared<WriterProgram>(env, cluster_.mount_options(machine), journal_,
-                                                       fmt::format("writer{}", i), options);
-        writers_.push_back(program);
-        return program;
-      });
-    }
-    SimProcess& machine = cluster_.client(2);
-    machine.start([&](Env& env) {
-      auto program = std::make_shared<ReaderProgram>(env, cluster_.mount_options(machine), journal_, 300ms);
-      reader_ = program;
-      return program;
-    });
+    options.aligned = faults_.leaves_doubt();
+    options.unlinks = faults_.has_all();
+    users_.start(options);
   }
 
-  bool stuck_or_done() const {
-    if (!journal_.failure.empty()) return true;
-    for (const auto& writer : writers_)
-      if (const auto program = writer.lock(); program && !program->finished()) return false;
-    return true;
-  }
+  bool stuck_or_done() const { return !journal_.failure.empty() || users_.done(); }
 
   /// Everything is whole again, all copies agree, and a mount that knows
   /// nothing reads what was written.
   void converge() {
-    if (!world_.run_until([&] { return reader_.lock()->finished() || !journal_.failure.empty(); }, 60s))
+    if (!world_.run_until([&] { return users_.reader_done() || !journal_.failure.empty(); }, 60s))
       journal_.fail("the reader is stuck: " + describe());
     if (!world_.run_until([&] { return cluster_.healthy(); }, kWholeWithin))
       journal_.fail("the cluster does not become whole: " + cluster_.describe());
@@ -88,7 +77,7 @@ class Run {
     std::unique_ptr<client::Filesystem> filesystem = co_await mount_patiently(env, std::move(options));
     for (std::size_t i = 0; i < self->journal_.files.size(); ++i) {
       Journal::File& file = *self->journal_.files[i];
-      if (file.inode == 0) continue;
+      if (file.inode == 0 || file.unlinked) continue;
       const bool good = co_await check_file(*filesystem, self->journal_, file, "the last audit");
       if (!good) co_return;
     }
@@ -96,6 +85,11 @@ class Run {
     co_await sleep_for(env.loop, 5s);
     const std::string difference = co_await compare_copies(env, self, filesystem.get());
     if (!difference.empty()) self->journal_.fail("the copies differ: " + difference);
+    std::set<InodeNumber> files;
+    for (const auto& file : self->journal_.files)
+      if (!file->unlinked) files.insert(file->inode);
+    const std::string leftovers = co_await find_leftovers(env, self->cluster_, std::move(files));
+    if (!leftovers.empty()) self->journal_.fail(leftovers);
     co_await filesystem->unmount(env.loop.now() + 5s);
   }
 
@@ -123,7 +117,7 @@ class Run {
     CopyAudit copies(env, self->cluster_);
     for (std::size_t i = 0; i < self->journal_.files.size(); ++i) {
       const Journal::File& file = *self->journal_.files[i];
-      if (file.inode == 0) continue;
+      if (file.inode == 0 || file.unlinked) continue;
       Result<protocol::Attributes> attributes = co_await filesystem->get_attributes(file.inode);
       if (!attributes.ok()) co_return file.name + ": " + attributes.error().message;
       const std::string difference = co_await copies.compare(*attributes);
@@ -132,29 +126,22 @@ class Run {
     co_return std::string();
   }
 
-  std::string describe() {
-    std::string text;
-    for (const auto& writer : writers_)
-      if (const auto program = writer.lock()) text += program->describe() + "; ";
-    if (const auto program = reader_.lock()) text += program->describe() + "; ";
-    return text + cluster_.describe();
-  }
+  std::string describe() { return users_.describe() + cluster_.describe(); }
 
   std::string summary() const {
     const double seconds = std::chrono::duration<double>(world_.now()).count();
     return fmt::format(
         "{} servers, {:.0f} s, {} messages; {} writes, {} "
-        "reads, {} syncs, {} cuts; {}",
+        "reads, {} syncs, {} cuts, {} unlinks; {}",
         cluster_.slot_count(), seconds, world_.network().delivered_count(), journal_.writes, journal_.reads,
-        journal_.syncs, journal_.cuts, faults_.describe());
+        journal_.syncs, journal_.cuts, journal_.unlinks, faults_.describe());
   }
 
   Journal journal_;
   mutable SimWorld world_;
   Cluster cluster_;
+  Users users_;
   FaultPlan faults_;
-  std::vector<std::weak_ptr<WriterProgram>> writers_;
-  std::weak_ptr<ReaderProgram> reader_;
 };
 
 }  // namespace

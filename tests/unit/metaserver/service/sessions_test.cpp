@@ -157,9 +157,11 @@ TEST_CASE("sizes are not recovered while a dataserver may still take the dead wr
   // Its grant is over now, but it has not answered how far its data reaches.
   cluster->live(kSessionA, 5s);
   CHECK(cluster->lookup(kSessionA, "a").reply.size == 0);
+  CHECK(cluster->call_by_hand("ring.status")->get<rpc::Struct>()->at("sizes_pending") == rpc::Value(1));
   cluster->start_node(1);
   cluster->live(kSessionA, 3s);
   CHECK(cluster->lookup(kSessionA, "a").reply.size == 512);
+  CHECK(cluster->call_by_hand("ring.status")->get<rpc::Struct>()->at("sizes_pending") == rpc::Value(0));
 }
 
 TEST_CASE("a shrink is told to every dataserver, and answered at once when nobody else writes", "[sessions]") {

@@ -1,0 +1,99 @@
+#include "tests/sim/users.h"
+
+#include <fmt/core.h>
+
+namespace mendfs::sim {
+namespace {
+
+constexpr std::uint32_t kWriters = 2;
+constexpr Duration kReaderPauseMax = 300ms;
+
+}  // namespace
+
+void Users::start(WorkerOptions options) {
+  options_ = options;
+  for (std::uint32_t i = 0; i < kWriters; ++i) {
+    Writer& writer = writers_.emplace_back();
+    writer.machine = &cluster_.client(i);
+    writer.operations_left = options.operation_count;
+    start_writer(i);
+  }
+  reader_machine_ = &cluster_.client(kWriters);
+  start_reader();
+}
+
+void Users::start_writer(std::size_t which) {
+  Writer& writer = writers_[which];
+  WorkerOptions options = options_;
+  options.operation_count = writer.operations_left;
+  client::Options mount = cluster_.mount_options(*writer.machine);
+  std::string name = fmt::format("writer{}", which);
+  if (writer.lives > 0) {
+    name += fmt::format(".{}", writer.lives);
+    mount.client_name += fmt::format(".{}", writer.lives);
+  }
+  ++writer.lives;
+  writer.machine->start([&](Env& env) {
+    auto program = std::make_shared<WriterProgram>(env, std::move(mount), journal_, std::move(name), options,
+                                                   std::move(writer.inheritance));
+    writer.program = program;
+    return program;
+  });
+}
+
+void Users::start_reader() {
+  client::Options mount = cluster_.mount_options(*reader_machine_);
+  reader_machine_->start([&](Env& env) {
+    auto program = std::make_shared<ReaderProgram>(env, std::move(mount), journal_, kReaderPauseMax);
+    reader_ = program;
+    return program;
+  });
+}
+
+void Users::kill_writer(std::size_t which) {
+  Writer& writer = writers_[which];
+  {
+    const auto program = writer.program.lock();
+    if (!program || program->finished()) return;
+    writer.operations_left = program->operations_left();
+    writer.inheritance = program->die();
+  }
+  writer.machine->kill();
+}
+
+void Users::kill_reader() { reader_machine_->kill(); }
+
+void Users::restart_dead() {
+  for (std::size_t i = 0; i < writers_.size(); ++i)
+    if (!writers_[i].machine->alive()) start_writer(i);
+  if (!reader_machine_->alive()) start_reader();
+}
+
+bool Users::done() const {
+  for (const Writer& writer : writers_) {
+    const auto program = writer.program.lock();
+    if (!program || !program->finished()) return false;
+  }
+  return true;
+}
+
+void Users::stop_reader() {
+  if (const auto program = reader_.lock()) program->stop();
+}
+
+bool Users::reader_done() const {
+  const auto program = reader_.lock();
+  return program && program->finished();
+}
+
+std::string Users::describe() const {
+  std::string text;
+  for (const Writer& writer : writers_) {
+    const auto program = writer.program.lock();
+    text += program ? program->describe() + "; " : writer.machine->name() + " is dead; ";
+  }
+  if (const auto program = reader_.lock()) text += program->describe() + "; ";
+  return text;
+}
+
+}  // namespace mendfs::sim

@@ -1,0 +1,53 @@
+// The clients of a run: writers, each with files of its own, and a reader; killed and replaced by the fault plan.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/sim/client_program.h"
+#include "tests/sim/cluster.h"
+
+namespace mendfs::sim {
+
+class Users {
+ public:
+  Users(Cluster& cluster, Journal& journal) : cluster_(cluster), journal_(journal) {}
+  Users(const Users&) = delete;
+  Users& operator=(const Users&) = delete;
+
+  void start(WorkerOptions options);
+  /// kill -9 of a mount; what it had in hand is in doubt.
+  void kill_writer(std::size_t which);
+  void kill_reader();
+  std::size_t writer_count() const { return writers_.size(); }
+  /// Starts new mounts in the place of dead ones.
+  void restart_dead();
+
+  /// Every writer has done its work.
+  bool done() const;
+  void stop_reader();
+  bool reader_done() const;
+  std::string describe() const;
+
+ private:
+  struct Writer {
+    SimProcess* machine = nullptr;
+    std::weak_ptr<WriterProgram> program;
+    std::uint32_t lives = 0;
+    std::uint32_t operations_left = 0;
+    Inheritance inheritance;
+  };
+  void start_writer(std::size_t which);
+  void start_reader();
+
+  Cluster& cluster_;
+  Journal& journal_;
+  WorkerOptions options_;
+  std::vector<Writer> writers_;
+  SimProcess* reader_machine_ = nullptr;
+  std::weak_ptr<ReaderProgram> reader_;
+};
+
+}  // namespace mendfs::sim
