@@ -31,9 +31,10 @@ struct Primary::Operation {
   explicit Operation(Loop& loop) : finished(loop) {}
   std::optional<Outcome> outcome;
   Signal finished;
-  // Once appended:
   WriteId id;
+  // Once it is stored:
   Version version;
+  bool was_stored = false;  // by an earlier process, on all copies: nothing was appended
   std::set<Slot> waits_for;
   Time appended_at{};
   std::vector<HolderPosition> positions;
@@ -55,7 +56,7 @@ struct Primary::Turn {
 };
 
 Primary::Primary(Node& node, WriteWindow& window, Repairer& repairer)
-    : node_(node), window_(window), old_blocks_(node, repairer, settled_) {}
+    : node_(node), window_(window), retries_(node, window), old_blocks_(node, repairer, settled_) {}
 
 Primary::~Primary() = default;
 
@@ -75,6 +76,8 @@ Result<void> Primary::check_request(const WriteRequest& request) const {
       return Error{ErrorCode::Refused, "a write to blocks whose primary is another dataserver"};
   }
   if (fenced_.contains(request.id.session)) return Error{ErrorCode::Refused, "the session has been fenced"};
+  // It comes late, over an older connection; what has been written since must stay.
+  if (window_.is_answered(request.id)) return Error{ErrorCode::Refused, "the write has been answered before"};
   return {};
 }
 
@@ -123,18 +126,19 @@ Task<Primary::Outcome> Primary::write(WriteRequest request, Buffer data) {
     std::shared_ptr<Operation> original = found->second;
     co_return co_await join(std::move(original), durable);
   }
-  if (std::optional<Version> version = window_.find(id, node_.slot()))
-    co_return co_await answer_known(*version, durable);
+  if (std::optional<WriteWindow::Known> known = window_.find(id, node_.slot()); known && known->is_whole)
+    co_return co_await answer_stored(known->version);
   MENDFS_CO_TRY_VOID(node_.admit_cuts(request.file));
   Result<void> ready = co_await until_ready();
   if (!ready) co_return ready.error();
-  if (request.retry) {
-    Result<void> asked = co_await ask_others(id);
+  if (request.retry && !window_.find(id, node_.slot())) {
+    Result<void> asked = co_await retries_.ask_others(id);
     if (!asked) co_return asked.error();
   }
-  // It may have arrived a second time while this one waited, and have been applied, or be on its way.
-  std::optional<Version> applied = window_.find(id, node_.slot());
-  if (applied && !operations_.contains(id)) co_return co_await answer_known(*applied, durable);
+  // It may have arrived a second time while this one waited, and be on its way, or stored, or answered.
+  MENDFS_CO_TRY_VOID(check_request(request));
+  std::optional<WriteWindow::Known> known = window_.find(id, node_.slot());
+  if (known && known->is_whole && !operations_.contains(id)) co_return co_await answer_stored(known->version);
   std::shared_ptr<Operation>& place = operations_[id];
   std::shared_ptr<Operation> operation = place;
   if (!operation) {
@@ -159,44 +163,28 @@ Task<Primary::Outcome> Primary::join(std::shared_ptr<Operation> operation, bool 
   co_return outcome;
 }
 
-/// It was stored before, perhaps by the process before this one; the handshake has brought it to all holders since.
-Task<Primary::Outcome> Primary::answer_known(Version version, bool durable) {
+/// It is on all copies already. Where in their logs nobody remembers: all that is there is made durable.
+Task<Primary::Outcome> Primary::answer_stored(Version version) {
   Result<void> ready = co_await until_ready();
   if (!ready) co_return ready.error();
   WriteReply reply;
   reply.version = version;
-  reply.holders.push_back(node_.position_here(node_.store.position()));
   for (const auto& holder : holders_) {
-    // Where it is in their logs nobody remembers: at their end or before.
     protocol::SyncRequest request;
-    request.position = durable ? UINT64_MAX : 0;
-    const Time deadline = node_.env.loop.now() + timing::kPeerCallTimeout;
+    request.position = UINT64_MAX;
+    const Time deadline = node_.env.loop.now() + timing::kForwardTimeout;
     auto answer =
         co_await node_.channel(holder->forwarder.holder()).call(std::move(request), std::vector<Buffer>(), deadline);
     if (!answer) co_return Error{ErrorCode::Unavailable, answer.error().message};
     reply.holders.push_back(answer->reply);
   }
-  if (durable) {
-    Result<store::Position> synced = co_await node_.store.sync();
-    if (!synced) node_.note_store_error(synced.error());
-    if (!synced) co_return synced.error();
+  Result<store::Position> synced = co_await node_.store.sync();
+  if (!synced) {
+    node_.note_store_error(synced.error());
+    co_return synced.error();
   }
+  reply.holders.push_back(node_.position_here(*synced));
   co_return reply;
-}
-
-/// Whether another holder was forwarded this write by an earlier process of this slot; if so it is remembered here.
-Task<Result<void>> Primary::ask_others(WriteId id) {
-  for (const auto& holder : holders_) {
-    protocol::AskWriteRequest request;
-    request.id = id;
-    request.range = node_.slot();
-    const Time deadline = node_.env.loop.now() + timing::kPeerCallTimeout;
-    auto answer =
-        co_await node_.channel(holder->forwarder.holder()).call(std::move(request), std::vector<Buffer>(), deadline);
-    if (!answer) co_return Error{ErrorCode::Unavailable, answer.error().message};
-    if (answer->reply.known) window_.remember(id, node_.slot(), answer->reply.version);
-  }
-  co_return Result<void>();
 }
 
 Task<Result<void>> Primary::sync_everywhere(std::vector<HolderPosition> positions) {
@@ -232,6 +220,12 @@ Task<void> Primary::run(std::shared_ptr<Operation> operation, WriteRequest reque
     finish(operation.get(), applied.error());
     co_return;
   }
+  if (operation->was_stored) {
+    Outcome stored = co_await answer_stored(operation->version);
+    operation->is_durable = true;
+    finish(operation.get(), std::move(stored));
+    co_return;
+  }
   if (request.durable) {
     // While the other holders do the same before they answer.
     Result<void> synced = co_await sync_holder(node_.slot(), node_.store.position());
@@ -264,6 +258,19 @@ Task<Result<void>> Primary::apply(std::shared_ptr<Operation> operation, WriteReq
     auto [promise, future] = make_promise<Unit>(node_.env.loop);
     waiting_turns_.emplace(turn.ticket, std::move(promise));
     (void)co_await future;
+  }
+  const std::optional<WriteWindow::Known> seen = window_.find(request->id, node_.slot());
+  if (seen) {
+    FileRef file = request->file;
+    std::vector<BlockRun> blocks = plan->blocks();
+    Result<bool> is_stored = co_await retries_.is_everywhere(std::move(file), std::move(blocks), seen->version);
+    if (!is_stored) co_return is_stored.error();
+    if (*is_stored) {
+      window_.remember_whole(request->id, node_.slot(), seen->version);
+      operation->version = seen->version;
+      operation->was_stored = true;
+      co_return Result<void>();
+    }
   }
   co_return co_await apply_in_turn(operation.get(), request, &*plan);
 }
@@ -314,7 +321,7 @@ Result<void> Primary::append(Operation* operation, const WriteRequest& request, 
     node_.note_store_error(appended.error());
     return appended.error();
   }
-  window_.remember(request.id, node_.slot(), header.version);
+  window_.remember_whole(request.id, node_.slot(), header.version);
   operation->version = header.version;
   operation->appended_at = node_.env.loop.now();
   operation->positions.push_back(node_.position_here(*appended));

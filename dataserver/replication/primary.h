@@ -1,8 +1,9 @@
 // Primary: makes the order of the writes to the blocks whose copy 0 is here, and answers each once all copies have it.
 //
 // A write passes these steps; where it waits it is a parked coroutine, which goes on when its client has gone:
-//   joined to its original, if it is a retry        (WriteWindow, AskWrite)
+//   joined to its original, if it is a retry        (WriteWindow, Retries)
 //   checked, put in order behind overlapping ones   (plan_write, OrderQueue)
+//   answered, if all of it is on all copies already (Retries)
 //   merged, given a version and appended            (one step without a wait, repeated when something changed)
 //   forwarded, then answered                        (Forwarder)
 // Before the append every refusal leaves no trace; after it the write is never given up. Loop thread only.
@@ -21,6 +22,7 @@
 #include "dataserver/replication/old_blocks.h"
 #include "dataserver/replication/order_queue.h"
 #include "dataserver/replication/repairer.h"
+#include "dataserver/replication/retries.h"
 #include "dataserver/replication/settled.h"
 #include "dataserver/replication/write_plan.h"
 #include "dataserver/replication/write_window.h"
@@ -65,8 +67,7 @@ class Primary {
   Result<void> check_ready() const;
   Task<Result<void>> until_ready();
   Task<Outcome> join(std::shared_ptr<Operation> operation, bool durable);
-  Task<Outcome> answer_known(Version version, bool durable);
-  Task<Result<void>> ask_others(WriteId id);
+  Task<Outcome> answer_stored(Version version);
   Task<Result<void>> sync_everywhere(std::vector<protocol::HolderPosition> positions);
   Task<Result<void>> sync_holder(Slot slot, std::uint64_t position);
 
@@ -85,6 +86,7 @@ class Primary {
   Time grant_until_ = Time::min();
   std::set<SessionId> fenced_;
   Settled settled_;
+  Retries retries_;
   OldBlocks old_blocks_;
   OrderQueue order_;
   std::map<OrderQueue::Ticket, Promise<Unit>> waiting_turns_;

@@ -20,7 +20,7 @@ class Replica::Impl {
       : node(env, store, std::move(stop)), repairer(node), reader(node), primary(node, window, repairer) {
     window.load(store.recovery().blob);
     for (const store::SeenWrite& write : store.recovery().writes)
-      window.remember(write.writer, write.range, write.version);
+      window.remember_seen(write.writer, write.range, write.version);
     store.set_flush_blob([this] { return window.save(); });
     scope.spawn(keep_house());
   }
@@ -139,10 +139,10 @@ ServedTask<HandshakeRequest> Replica::serve(HandshakeRequest request, Buffer, Ca
   return impl_->handshake(std::move(request), caller);
 }
 ServedTask<AskWriteRequest> Replica::serve(AskWriteRequest request, Buffer, Caller) {
-  const std::optional<Version> version = impl_->window.find(request.id, request.range);
+  const std::optional<WriteWindow::Known> known = impl_->window.find(request.id, request.range);
   Served<AskWriteRequest> answer;
-  answer.reply.known = version.has_value();
-  answer.reply.version = version.value_or(Version{});
+  answer.reply.known = known.has_value();
+  if (known) answer.reply.version = known->version;
   co_return answer;
 }
 
@@ -219,7 +219,7 @@ Result<store::Position> Replica::Impl::store_forwarded(const ForwardRequest& req
     MENDFS_TRY_VOID(node.store.append(runs, store::SpaceUse::Reserve));
   }
   for (const Run& run : runs) {
-    window.remember(run.header.writer, request.range, run.header.version);
+    window.remember_seen(run.header.writer, request.range, run.header.version);
     window.forget_below(run.header.writer.session, request.answered_below);
   }
   // Its promise that all up to `settled` is here does not reach back behind a reboot or a wipe.

@@ -157,14 +157,14 @@ struct WriteReply {
   }
 };
 /// To the primary of all its blocks. Answered once every copy has it; until then the request is parked.
-/// Unavailable: not now (no confirmed term, no grant, range not ready), resend the same; Stale: newer cuts, and nothing
-/// of it was or will be applied: fetch them and send it anew under a new sequence; StaleHandle: the file is deleted;
-/// Io: part of a lost block; NoSpace; Refused: the session is fenced.
+/// Unavailable: not now (no confirmed term, no grant, range not ready), resend the same; Stale: newer cuts, and it will
+/// not be applied any more: fetch them and send it anew under a new sequence; StaleHandle: the file is deleted;
+/// Io: part of a lost block; NoSpace; Refused: the session is fenced, or the write was answered before.
 struct WriteRequest {
   static constexpr MessageType kType = MessageType::Write;
   using Reply = WriteReply;
   WriteId id;
-  std::uint64_t answered_below = 0;  // this session's writes below it (on any server) need no memory any more
+  std::uint64_t answered_below = 0;  // this session wants no answer to its writes below it (on any server) any more
   bool retry = false;                // may have arrived before
   bool durable = false;              // answered only when it also survives a power cut on all copies
   FileRef file;
