@@ -55,7 +55,10 @@ mount_state() {
   local complaint type
   type=$(MOUNT_DIR=$mount_dir awk '{ path = $5; gsub(/\\040/, " ", path); gsub(/\\134/, "\\", path) }
     path == ENVIRON["MOUNT_DIR"] { for (i = 7; $i != "-"; i++); type = $(i + 1) } END { print type }' /proc/self/mountinfo)
-  if complaint=$(LC_ALL=C stat "$mount_dir" 2>&1 > /dev/null); then
+  # A look at a live mount waits while its metaserver is down, and that is who may be about to be started.
+  if [[ $type == fuse.mendfs && -n $(pid_of fuseclient) ]]; then
+    printf 'mendfs\n'
+  elif complaint=$(LC_ALL=C timeout 2 stat "$mount_dir" 2>&1 > /dev/null) || [[ $? -eq 124 ]]; then
     case $type in
       "") printf 'empty\n' ;;
       fuse.mendfs) printf 'mendfs\n' ;;
