@@ -41,7 +41,7 @@ void readdirplus(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset,
 }
 
 void releasedir(fuse_req_t request, fuse_ino_t, fuse_file_info* file) {
-  Requests::of(request).do_later([request, stream = stream_of(file)](Filesystem&) {
+  Requests::of(request).do_now([request, stream = stream_of(file)](Filesystem&) {
     delete stream;
     fuse_reply_err(request, 0);
   });

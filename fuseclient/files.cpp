@@ -4,6 +4,7 @@
 #include "fuseclient/convert.h"
 #include "fuseclient/operations.h"
 #include "fuseclient/requests.h"
+#include "fuseclient/session.h"
 
 namespace mendfs::fuse {
 namespace {
@@ -35,18 +36,18 @@ void read(fuse_req_t request, fuse_ino_t, std::size_t size, off_t offset, fuse_f
       });
 }
 
-void write(fuse_req_t request, fuse_ino_t, const char* bytes, std::size_t size, off_t offset, fuse_file_info* file) {
-  // Copied once, out of the buffer that this thread receives the next request into, and hashed here, off the loop.
-  Buffer data = Buffer::copy_of(bytes_of({bytes, size}));
-  client::PreparedWrite prepared =
-      client::prepare_write(static_cast<std::uint64_t>(offset), std::move(data), client::block_size_of(file->fh));
-  Requests::of(request).start(
-      request,
-      [handle = file->fh, prepared = std::move(prepared),
-       flags = client::WriteFlags{.from_page_cache = file->writepage != 0}](Filesystem& fs) mutable {
-        return fs.write(handle, std::move(prepared), flags);
-      },
-      [](fuse_req_t answered, std::uint32_t written) { fuse_reply_write(answered, written); });
+void write(fuse_req_t request, fuse_ino_t inode, const char* bytes, std::size_t size, off_t offset,
+           fuse_file_info* file) {
+  Session& session = Session::of(request);
+  const client::WriteFlags flags{.from_page_cache = file->writepage != 0};
+  session.hasher().prepare(
+      inode, static_cast<std::uint64_t>(offset), session.keep(bytes, size), client::block_size_of(file->fh),
+      [request, handle = file->fh, flags](client::PreparedWrite prepared) {
+        Requests::of(request).start(
+            request,
+            [handle, flags, &prepared](Filesystem& fs) { return fs.write(handle, std::move(prepared), flags); },
+            [](fuse_req_t answered, std::uint32_t written) { fuse_reply_write(answered, written); });
+      });
 }
 
 void flush(fuse_req_t request, fuse_ino_t, fuse_file_info* file) {
@@ -60,7 +61,7 @@ void fsync(fuse_req_t request, fuse_ino_t, int data_only, fuse_file_info* file) 
 }
 
 void release(fuse_req_t request, fuse_ino_t, fuse_file_info* file) {
-  Requests::of(request).do_later([request, handle = file->fh](Filesystem& fs) {
+  Requests::of(request).do_now([request, handle = file->fh](Filesystem& fs) {
     fs.release(handle);
     reply_done(request);
   });

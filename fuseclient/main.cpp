@@ -58,11 +58,12 @@ int run(const fuse::Options& options, std::string mountpoint, fuse::Background b
     world.loop().stop();
   };
   events.on_ended = [&] { world.loop().stop(); };
-  fuse::Mount mount(world.env(), make_plan(options, std::move(mountpoint)), std::move(events));
+  fuse::Mount mount(world.env(), world.readiness(), world.threads(), make_plan(options, std::move(mountpoint)),
+                    std::move(events));
   world.loop().on_terminate([&] { mount.end(); });
   mount.start();
   world.loop().run();
-  // libfuse's threads may still wait in the kernel and use what destructors would take from them.
+  // Threads may still wait in the kernel and use what destructors would take from them.
   std::_Exit(exit_code);
 }
 

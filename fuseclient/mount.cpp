@@ -7,8 +7,10 @@
 
 namespace mendfs::fuse {
 
-Mount::Mount(Env env, MountPlan plan, MountEvents events)
+Mount::Mount(Env env, Readiness& readiness, Threads& threads, MountPlan plan, MountEvents events)
     : env_(env),
+      readiness_(readiness),
+      threads_(threads),
       plan_(std::move(plan)),
       events_(std::move(events)),
       filesystem_(env.loop, env.network, env.random, env.log, plan_.client,
@@ -20,22 +22,21 @@ Mount::Mount(Env env, MountPlan plan, MountEvents events)
       gone_(env.loop) {}
 
 Result<void> Mount::begin_session() {
-  // These come from other threads: FUSE's, and the one that watches the table of mounts.
   auto on_gone = [this] {
-    env_.loop.post_from_thread([this] {
-      is_gone_ = true;
-      gone_.notify_all();
-    });
+    is_gone_ = true;
+    gone_.notify_all();
   };
   auto on_ready = [this] {
-    env_.loop.post_from_thread([this] {
+    env_.loop.post([this] {
       env_.log.info("mounted mountpoint={}", plan_.mountpoint);
       events_.on_ready();
     });
   };
+  SessionParts parts{.readiness = readiness_, .threads = threads_, .requests = requests_};
   SessionEvents session_events{.on_ready = on_ready, .on_ended = on_gone};
-  MENDFS_TRY(session_, Session::mount(plan_.mountpoint, plan_.options, requests_, std::move(session_events)));
-  return watch_mount(plan_.mountpoint, on_gone);
+  MENDFS_TRY(session_, Session::mount(plan_.mountpoint, plan_.options, parts, std::move(session_events)));
+  // A thread of its own watches the table of mounts.
+  return watch_mount(plan_.mountpoint, [this, on_gone] { env_.loop.post_from_thread(on_gone); });
 }
 
 Task<void> Mount::live(Mount* self) {

@@ -9,7 +9,9 @@
 #include "client/filesystem.h"
 #include "env/env.h"
 #include "env/future.h"
+#include "env/readiness.h"
 #include "env/task.h"
+#include "env/threads.h"
 #include "fuseclient/mount_options.h"
 #include "fuseclient/requests.h"
 #include "fuseclient/session.h"
@@ -30,7 +32,7 @@ struct MountEvents {
 
 class Mount {
  public:
-  Mount(Env env, MountPlan plan, MountEvents events);
+  Mount(Env env, Readiness& readiness, Threads& threads, MountPlan plan, MountEvents events);
   /// Begins. Once.
   void start() { scope_.spawn(live(this)); }
   /// Somebody wants the program to end: unmounts, and the rest follows as after any unmount.
@@ -41,6 +43,8 @@ class Mount {
   Result<void> begin_session();
 
   Env env_;
+  Readiness& readiness_;
+  Threads& threads_;
   MountPlan plan_;
   MountEvents events_;
   std::unique_ptr<Session> session_;

@@ -45,8 +45,9 @@ Requests::Origin Requests::origin_of(fuse_req_t request, OnExists on_exists) {
 }
 
 void Requests::on_interrupt(fuse_req_t request, void* id) {
+  // Later: libfuse holds a lock of the request's.
   Requests& self = of(request);
-  self.loop_.post_from_thread([&self, id] { self.interrupt(reinterpret_cast<std::uint64_t>(id)); });
+  self.loop_.post([&self, id] { self.interrupt(reinterpret_cast<std::uint64_t>(id)); });
 }
 
 void Requests::interrupt(std::uint64_t id) {

@@ -1,15 +1,14 @@
-// From FUSE's threads to the loop and back.
+// The requests of the kernel that are being worked on, from the moment they are unpacked to their answers.
 //
-// A FUSE thread unpacks a request and starts it here; everything else happens on the loop thread, which also sends the
-// answer. So no FUSE thread ever waits for a server, however many requests do. A request that the user interrupts, or
-// whose process is gone, is given up here, for all operations alike.
+// Each is a coroutine, so any number of them waits for servers at once. A request that the user interrupts, or whose
+// process is gone, is given up here, for all operations alike. Loop thread only.
 #pragma once
 
 #define FUSE_USE_VERSION 312
 #include <fuse3/fuse_lowlevel.h>
 #include <sys/types.h>
 
-#include <atomic>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <type_traits>
@@ -30,32 +29,27 @@ class Requests {
   Requests(Loop& loop, Logger& log, client::Filesystem& filesystem);
   ~Requests();
 
-  /// The one of the session that `request` came from. Any thread.
+  /// The one of the session that `request` came from.
   static Requests& of(fuse_req_t request);
-  /// Loop thread.
   client::Filesystem& filesystem() { return filesystem_; }
 
-  /// Begins an operation: `begin(Filesystem&)` makes its Task<Result<T>>, `reply(request, T)` answers it; both run on
-  /// the loop thread. Errors are answered here. Any thread; `request` is not the caller's any more.
+  /// Begins an operation at once: `begin(Filesystem&)` makes its Task<Result<T>>, `reply(request, T)` answers it.
+  /// Errors are answered here. `request` is not the caller's any more.
   template <class Begin, class Reply>
   void start(fuse_req_t request, Begin begin, Reply reply, OnExists on_exists = OnExists::Refuse) {
-    Origin origin = origin_of(request, on_exists);
-    loop_.post_from_thread([this, request, origin, begin = std::move(begin), reply = std::move(reply)]() mutable {
-      if (closed_) {
-        refuse(request, {ErrorCode::Io, "the mount is ending"});
-        return;
-      }
-      scope_.spawn(run(this, request, origin, begin(filesystem_), std::move(reply)));
-    });
+    if (closed_) {
+      refuse(request, {ErrorCode::Io, "the mount is ending"});
+      return;
+    }
+    const Origin origin = origin_of(request, on_exists);
+    scope_.spawn(run(this, request, origin, begin(filesystem_), std::move(reply)));
   }
-  /// For what neither waits nor fails: `work(Filesystem&)` on the loop thread.
+  /// For what neither waits nor fails.
   template <class Work>
-  void do_later(Work work) {
-    loop_.post_from_thread([this, work = std::move(work)]() mutable {
-      if (!closed_) work(filesystem_);
-    });
+  void do_now(Work work) {
+    if (!closed_) work(filesystem_);
   }
-  /// The mount is ending: ends every wait, and answers EIO to what still comes. Loop thread.
+  /// The mount is ending: ends every wait, and answers EIO to what still comes.
   void close();
 
   /// Answers with the errno of `error`; what is more than a refusal of POSIX is also logged.
@@ -110,9 +104,8 @@ class Requests {
   Loop& loop_;
   Logger& log_;
   client::Filesystem& filesystem_;
-  std::atomic<std::uint64_t> next_id_{1};
-  // Loop thread only from here on. In the order of their ids, which is that of their age.
-  std::map<std::uint64_t, Waiting> waiting_;
+  std::uint64_t next_id_ = 1;
+  std::map<std::uint64_t, Waiting> waiting_;  // in the order of their ids, which is that of their age
   TimerId orphan_timer_ = 0;
   bool closed_ = false;
   Scope scope_;

@@ -1,10 +1,10 @@
 #include "fuseclient/session.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <array>
-#include <thread>
+#include <cerrno>
 #include <utility>
 
 #include "fuseclient/convert.h"
@@ -16,9 +16,6 @@ namespace {
 /// The kernel's default of 12 lets twelve reads that wait for a server stop all others.
 constexpr unsigned kBackgroundMax = 512;
 constexpr unsigned kCongestionThreshold = 384;
-/// They unpack and hash, and never wait.
-constexpr unsigned kThreadsMin = 2;
-constexpr unsigned kThreadsMax = 8;
 
 void init(void* session, fuse_conn_info* connection) {
   connection->max_write = kRequestSizeMax;
@@ -47,11 +44,11 @@ fuse_lowlevel_ops operations() {
 
 }  // namespace
 
-Requests& Requests::of(fuse_req_t request) { return static_cast<Session*>(fuse_req_userdata(request))->requests(); }
+Requests& Requests::of(fuse_req_t request) { return Session::of(request).requests(); }
 
 Result<std::unique_ptr<Session>> Session::mount(const std::string& mountpoint, const MountOptions& options,
-                                                Requests& requests, SessionEvents events) {
-  std::unique_ptr<Session> session(new Session(requests, std::move(events)));
+                                                SessionParts parts, SessionEvents events) {
+  std::unique_ptr<Session> session(new Session(parts, std::move(events)));
   std::string program = "fuseclient";
   std::string flag = "-o";
   std::string list = libfuse_options(options);
@@ -68,17 +65,26 @@ Result<std::unique_ptr<Session>> Session::mount(const std::string& mountpoint, c
     return Error{ErrorCode::Io, fmt::format("cannot mount on {}; libfuse has said why just above", mountpoint)};
   }
   session->invalidator_ = std::make_unique<Invalidator>(session->session_);
-  std::thread([self = session.get()] { self->serve(); }).detach();
+  MENDFS_TRY_VOID(session->begin(parts.readiness));
   return session;
 }
 
-void Session::serve() {
-  fuse_loop_config* config = fuse_loop_cfg_create();
-  const unsigned threads = std::clamp(std::thread::hardware_concurrency(), kThreadsMin, kThreadsMax);
-  fuse_loop_cfg_set_max_threads(config, threads);
-  fuse_loop_cfg_set_idle_threads(config, threads);
-  fuse_session_loop_mt(session_, config);
-  fuse_loop_cfg_destroy(config);
+Result<void> Session::begin(Readiness& readiness) {
+  const int device = fuse_session_fd(session_);
+  const int flags = ::fcntl(device, F_GETFL);
+  if (flags < 0 || ::fcntl(device, F_SETFL, flags | O_NONBLOCK) != 0)
+    return error_from_errno(errno, "set /dev/fuse to not waiting");
+  watch_ = readiness.watch(device, [this] { receive_one(); });
+  return {};
+}
+
+void Session::receive_one() {
+  fuse_buf& buffer = buffers_.next();
+  const int size = fuse_session_receive_buf(session_, &buffer);
+  if (size > 0) fuse_session_process_buf(session_, &buffer);
+  if (size > 0 || size == -EAGAIN || size == -EINTR) return;
+  // Unmounted, or so broken that the kernel will not be heard of again.
+  watch_.reset();
   events_.on_ended();
 }
 

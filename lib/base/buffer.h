@@ -36,6 +36,14 @@ class Buffer {
     buffer.size_ = size;
     return buffer;
   }
+  /// Bytes that lie in memory of somebody else's making, for as long as `memory` is held.
+  static Buffer share(std::shared_ptr<std::byte[]> memory, std::span<std::byte> bytes) {
+    Buffer buffer;
+    buffer.memory_ = std::move(memory);
+    buffer.data_ = bytes.data();
+    buffer.size_ = bytes.size();
+    return buffer;
+  }
   static Buffer copy_of(ByteView bytes) {
     Buffer buffer = allocate(bytes.size());
     if (!bytes.empty()) std::memcpy(buffer.data_, bytes.data(), bytes.size());

@@ -1,4 +1,5 @@
-// What a main() builds: the real loop, network, disk, random numbers and log, in the order they need one another.
+// What a main() builds: the real loop, network, disk, random numbers and log, in the order they need one another; and,
+// for who asks, other cores and the readiness of foreign descriptors.
 #pragma once
 
 #include <memory>
@@ -6,6 +7,8 @@
 
 #include "env/env.h"
 #include "env/posix/posix_loop.h"
+#include "env/readiness.h"
+#include "env/threads.h"
 
 namespace mendfs {
 
@@ -28,6 +31,10 @@ class PosixWorld {
   /// For programs that keep nothing.
   Env env();
 
+  /// Made when first asked for.
+  Threads& threads();
+  Readiness& readiness() { return *readiness_; }
+
  private:
   PosixWorld() = default;
 
@@ -38,6 +45,8 @@ class PosixWorld {
   std::unique_ptr<Network> network_;
   std::unique_ptr<Disk> disk_;
   std::unique_ptr<KvFactory> no_kv_;
+  std::unique_ptr<Readiness> readiness_;
+  std::unique_ptr<Threads> threads_;
 };
 
 }  // namespace mendfs
