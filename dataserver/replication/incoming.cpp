@@ -25,7 +25,7 @@ Result<std::vector<Run>> take_runs(const Node& node, Slot range, std::vector<Run
     Run run{std::move(summary.header), std::move(summary.digests), data.slice(offset, size)};
     run.header.copy = *copy;
     offset += size;
-    if (run.header.kind == RunKind::Data && digests_of(run.data, layout.block_size) != run.digests)
+    if (run.header.kind == RunKind::Data && !digests_match(run.data, layout.block_size, run.digests))
       return Error{ErrorCode::Corruption, "the bytes of a run were damaged on their way"};
     runs.push_back(std::move(run));
   }

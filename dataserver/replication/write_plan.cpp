@@ -70,7 +70,7 @@ void split_part(const WritePart& part, std::uint32_t block_size, std::size_t off
 bool digests_fit(const PlannedRun& run, ByteView bytes, std::uint32_t block_size) {
   if (run.kind != RunKind::Data) return true;
   if (run.partial) return sha256(bytes) == run.digests.front();
-  return digests_of(bytes, block_size) == run.digests;
+  return digests_match(bytes, block_size, run.digests);
 }
 
 Run merged_block(const PlannedRun& planned, const Buffer& written, RunHeader header, const Buffer& old_bytes) {

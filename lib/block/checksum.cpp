@@ -9,6 +9,8 @@
 #include <array>
 #include <bit>
 
+#include "block/sha256_lanes.h"
+
 namespace mendfs {
 namespace {
 
@@ -44,13 +46,33 @@ Digest sha256(ByteView bytes) {
 
 std::vector<Digest> digests_of(ByteView data, std::uint32_t block_size) {
   std::vector<Digest> digests((data.size() + block_size - 1) / block_size);
-  for (std::size_t i = 0; i < digests.size(); ++i) {
-    const std::size_t offset = i * block_size;
-    const std::size_t size = std::min<std::size_t>(block_size, data.size() - offset);
-    const ByteView block = data.subspan(offset, size);
-    digests[i] = size == block_size ? sha256(block) : padded_sha256(block, block_size);
-  }
+  digest_blocks(data, block_size, digests);
   return digests;
+}
+
+void digest_blocks(ByteView data, std::uint32_t block_size, std::span<Digest> digests) {
+  MENDFS_ASSERT(digests.size() == (data.size() + block_size - 1) / block_size);
+  const std::size_t whole = data.size() / block_size;
+  std::size_t done = sha256_lanes(data.data(), whole, block_size, digests.data());
+  for (; done < whole; ++done) digests[done] = sha256(data.subspan(done * block_size, block_size));
+  if (done < digests.size()) digests[done] = padded_sha256(data.subspan(done * block_size), block_size);
+}
+
+bool digests_match(ByteView data, std::uint32_t block_size, std::span<const Digest> digests) {
+  if (digests.size() != (data.size() + block_size - 1) / block_size) return false;
+  // In pieces that stay in the first-level cache with their digests.
+  constexpr std::size_t kPiece = 64;
+  std::array<Digest, kPiece> found;
+  for (std::size_t first = 0; first < digests.size(); first += kPiece) {
+    const std::size_t count = std::min(kPiece, digests.size() - first);
+    const std::size_t begin = first * block_size;
+    const ByteView piece = data.subspan(begin, std::min(count * block_size, data.size() - begin));
+    digest_blocks(piece, block_size, std::span(found).first(count));
+    if (!std::equal(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(count),
+                    digests.begin() + static_cast<std::ptrdiff_t>(first)))
+      return false;
+  }
+  return true;
 }
 
 const Digest& zero_digest(std::uint32_t block_size) {

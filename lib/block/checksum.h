@@ -1,5 +1,6 @@
-// SHA-256 of blocks, the only hash that says whether a block is right. OpenSSL does the work; its low-level calls are
-// three times as fast on 512 bytes as the one-shot call (docs/performance.md). Pure; any thread.
+// SHA-256 of blocks, the only hash that says whether a block is right. Runs of blocks are hashed several at a time
+// where the CPU can (sha256_lanes.h), single ones by OpenSSL; its low-level calls are three times as fast on 512 bytes
+// as the one-shot call (docs/performance.md). Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,10 @@ Digest sha256(ByteView bytes);
 
 /// The digest of each block of `data`, in order. The last block may be short: it is hashed as if filled up with zeros.
 std::vector<Digest> digests_of(ByteView data, std::uint32_t block_size);
+/// The same into `digests`. Requires: as many as there are blocks.
+void digest_blocks(ByteView data, std::uint32_t block_size, std::span<Digest> digests);
+/// Whether `digests` are those of `data`, as many as there are blocks and each right.
+bool digests_match(ByteView data, std::uint32_t block_size, std::span<const Digest> digests);
 
 /// The digest of a block of zeros.
 const Digest& zero_digest(std::uint32_t block_size);

@@ -9,11 +9,15 @@ namespace mendfs::client {
 PreparedWrite prepare_write(std::uint64_t offset, Buffer data, std::uint32_t block_size) {
   PreparedWrite write{offset, std::move(data), block_size, {}};
   const ByteView bytes = write.data;
-  for (std::size_t done = 0; done < bytes.size();) {
-    const std::size_t size = std::min<std::size_t>(bytes.size() - done, block_size - (offset + done) % block_size);
-    write.digests.push_back(sha256(bytes.subspan(done, size)));
-    done += size;
-  }
+  const std::size_t into_block = offset % block_size;
+  const std::size_t head = into_block == 0 ? 0 : std::min<std::size_t>(bytes.size(), block_size - into_block);
+  const std::size_t whole = (bytes.size() - head) / block_size;
+  const std::size_t tail = bytes.size() - head - whole * block_size;
+  write.digests.resize((head > 0) + whole + (tail > 0));
+  if (head > 0) write.digests.front() = sha256(bytes.first(head));
+  digest_blocks(bytes.subspan(head, whole * block_size), block_size, std::span(write.digests).subspan(head > 0, whole));
+  // Only the bytes that are written count, so a partial block is not filled up.
+  if (tail > 0) write.digests.back() = sha256(bytes.last(tail));
   return write;
 }
 

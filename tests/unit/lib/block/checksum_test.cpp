@@ -6,6 +6,8 @@
 #include <random>
 #include <string>
 
+#include "block/sha256_lanes.h"
+
 namespace mendfs {
 namespace {
 
@@ -58,6 +60,41 @@ TEST_CASE("each block has its digest, the last one filled up with zeros", "[chec
       }
     }
   }
+}
+
+TEST_CASE("many blocks at once have the digests they have one at a time", "[checksum]") {
+  // Of every count up to twice the widest lanes, and at addresses that are not aligned.
+  for (const std::uint32_t block_size : {512u, 1024u, 4096u}) {
+    for (std::size_t count = 0; count <= 35; ++count) {
+      const std::size_t shift = count % 7;
+      const std::string text = random_text(shift + count * block_size);
+      const ByteView blocks = bytes_of(text).subspan(shift);
+      std::vector<Digest> expected(count);
+      for (std::size_t i = 0; i < count; ++i) expected[i] = one_shot(text.substr(shift + i * block_size, block_size));
+      CAPTURE(block_size, count);
+
+      std::vector<Digest> found(count);
+      const std::size_t done = sha256_lanes(blocks.data(), count, block_size, found.data());
+      REQUIRE(done <= count);
+      REQUIRE(std::equal(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(done), expected.begin()));
+      REQUIRE(digests_of(blocks, block_size) == expected);
+    }
+  }
+}
+
+TEST_CASE("digests match only if every one is right and none is missing", "[checksum]") {
+  const std::string text = random_text(200 * 512 + 100);
+  const ByteView data = bytes_of(text);
+  std::vector<Digest> digests = digests_of(data, 512);
+  CHECK(digests_match(data, 512, digests));
+  CHECK(digests_match({}, 512, {}));
+  CHECK_FALSE(digests_match(data, 512, std::span(digests).first(200)));
+  for (const std::size_t wrong : {0u, 63u, 64u, 130u, 199u, 200u}) {
+    digests[wrong][5] ^= std::byte{1};
+    CHECK_FALSE(digests_match(data, 512, digests));
+    digests[wrong][5] ^= std::byte{1};
+  }
+  CHECK(digests_match(data, 512, digests));
 }
 
 TEST_CASE("the digest of zeros is that of zeros", "[checksum]") {
