@@ -97,9 +97,21 @@ Result<RunIndex::Window*> RunIndex::window_over(const ClassKey& key, Unit begin,
     used_.splice(used_.begin(), used_, found->second.used);
     return &found->second;
   }
-  const bool goes_on = found != windows_.end() && found->second.begin <= begin && begin <= found->second.end;
-  const std::size_t ahead = goes_on ? std::min(kReadAheadMax, found->second.read_ahead * 4) : kReadAheadMin;
-  MENDFS_TRY(Window fresh, load(key, begin, end, ahead));
+  // Where the window only has to grow at its end, nothing before it is looked for: a search backwards passes every
+  // entry that an overwrite has removed lately.
+  if (found != windows_.end() && found->second.begin <= begin && begin <= found->second.end) {
+    Window& window = found->second;
+    used_.splice(used_.begin(), used_, window.used);
+    window.read_ahead = std::min(kReadAheadMax, window.read_ahead * 4);
+    cached_runs_ -= window.runs.size();
+    const Result<void> grown = load_forward(key, window.end, end, window);
+    cached_runs_ += window.runs.size();
+    if (!grown) return grown.error();
+    if (window.runs.size() > kWindowRunsMax) drop_before(window, begin);
+    evict();
+    return &window;
+  }
+  MENDFS_TRY(Window fresh, load(key, begin, end));
   if (found == windows_.end()) {
     used_.push_front(key);
     fresh.used = used_.begin();
@@ -115,34 +127,50 @@ Result<RunIndex::Window*> RunIndex::window_over(const ClassKey& key, Unit begin,
   return &found->second;
 }
 
-Result<RunIndex::Window> RunIndex::load(const ClassKey& key, Unit begin, Unit end, std::size_t read_ahead) {
+Result<RunIndex::Window> RunIndex::load(const ClassKey& key, Unit begin, Unit end) {
   Window window;
-  window.read_ahead = read_ahead;
+  window.read_ahead = kReadAheadMin;
   MENDFS_TRY(const std::optional<StoredRun> before, last_before(key, begin));
   if (before) {
     window.begin = before->first;
     window.runs.emplace(before->first, *before);
   }
-  window.end = kNoEnd;
+  MENDFS_TRY_VOID(load_forward(key, begin, end, window));
+  return window;
+}
+
+/// Adds the runs from `begin` up to `end`, and the read-ahead beyond.
+Result<void> RunIndex::load_forward(const ClassKey& key, Unit begin, Unit end, Window& window) {
+  Unit next = kNoEnd;
   std::size_t ahead = 0;
   Result<void> parsed;
-  Result<void> scanned =
+  MENDFS_TRY_VOID(
       kv_.scan(keys::run(key, begin), keys::run_class({key.inode, key.residue + 1}), [&](auto entry_key, auto value) {
         Result<StoredRun> run = parse(entry_key, value);
         if (!run) {
           parsed = run.error();
           return false;
         }
-        if (run->first >= end && ++ahead > read_ahead) {
-          window.end = run->first;
+        if (run->first >= end && ++ahead > window.read_ahead) {
+          next = run->first;
           return false;
         }
         window.runs.emplace(run->first, *run);
         return true;
-      });
-  if (!scanned) return scanned.error();
-  if (!parsed) return parsed.error();
-  return window;
+      }));
+  if (parsed) window.end = next;
+  return parsed;
+}
+
+/// Lets go of the runs that end before `unit`.
+void RunIndex::drop_before(Window& window, Unit unit) {
+  const auto first = first_after(window.runs, unit);
+  if (first == window.runs.begin()) return;
+  cached_runs_ -= window.runs.size();
+  const auto last_dropped = std::prev(first);
+  window.begin = std::max(window.begin, last_dropped->second.end());
+  window.runs.erase(window.runs.begin(), first);
+  cached_runs_ += window.runs.size();
 }
 
 /// Lets go of the half that is away from `near`.

@@ -46,12 +46,14 @@ class RunIndex {
     Unit begin = 0;
     Unit end = 0;
     Runs runs;                   // every one with a unit in [begin, end), and perhaps neighbours
-    std::size_t read_ahead = 0;  // runs it was loaded with beyond those asked for
+    std::size_t read_ahead = 0;  // runs it was last loaded with beyond those asked for
     std::list<ClassKey>::iterator used;
   };
 
   Result<Window*> window_over(const ClassKey& key, Unit begin, Unit end);
-  Result<Window> load(const ClassKey& key, Unit begin, Unit end, std::size_t read_ahead);
+  Result<Window> load(const ClassKey& key, Unit begin, Unit end);
+  Result<void> load_forward(const ClassKey& key, Unit begin, Unit end, Window& window);
+  void drop_before(Window& window, Unit unit);
   Result<void> apply(const ClassKey& key, const RunChange& change, Position log_end);
   void shrink(Window& window, Unit near);
   void evict();

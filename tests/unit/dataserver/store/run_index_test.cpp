@@ -53,6 +53,27 @@ struct IndexTest {
   std::uint64_t version = 0;
 };
 
+/// Counts the searches backwards, which pass every entry lately removed.
+struct CountingKv final : Kv {
+  explicit CountingKv(Kv& counted) : kv(counted) {}
+  Result<std::optional<std::string>> get(std::string_view key) override { return kv.get(key); }
+  Result<std::optional<std::pair<std::string, std::string>>> floor(std::string_view key,
+                                                                   std::string_view least) override {
+    ++floors;
+    return kv.floor(key, least);
+  }
+  Result<void> scan(std::string_view begin, std::string_view end,
+                    const std::function<bool(std::string_view key, std::string_view value)>& visit) override {
+    return kv.scan(begin, end, visit);
+  }
+  Result<void> apply(const KvBatch& batch) override { return kv.apply(batch); }
+  Task<Result<void>> checkpoint() override { return kv.checkpoint(); }
+  std::size_t unflushed_size() const override { return kv.unflushed_size(); }
+
+  Kv& kv;
+  std::size_t floors = 0;
+};
+
 }  // namespace
 
 TEST_CASE("an index with windows in memory answers as one without", "[store]") {
@@ -71,6 +92,28 @@ TEST_CASE("an index with windows in memory answers as one without", "[store]") {
     }
   }
   for (std::uint32_t residue = 0; residue < 3; ++residue) test.compare({1, residue}, 0, 10'000);
+}
+
+TEST_CASE("writing over many short runs in order searches backwards once", "[store]") {
+  IndexTest test(100'000);
+  const ClassKey key{1, 0};
+  for (Unit unit = 0; unit < 20'000; unit += 2) test.insert(key, unit, 1);
+  CountingKv counting(*test.kv);
+  RunIndex index(counting, 300);
+  for (Unit unit = 0; unit < 20'000; unit += 50) {
+    ++test.version;
+    REQUIRE(index.insert(key, run_at(unit, 50, test.version), test.version));
+    for (Unit u = unit; u < unit + 50; ++u) test.versions[{0, u}] = test.version;
+  }
+  // Each search passes all that was removed before it.
+  CHECK(counting.floors <= 1);
+  RunIndex fresh(*test.kv, 300);
+  for (Unit unit = 0; unit < 20'000; unit += 777) {
+    const auto runs = fresh.overlapping(key, unit, unit + 1);
+    REQUIRE(runs);
+    REQUIRE(runs->size() == 1);
+    CHECK(runs->front().version.count == test.versions.at({0, unit}));
+  }
 }
 
 TEST_CASE("memory stays bounded, whatever is written", "[store]") {
