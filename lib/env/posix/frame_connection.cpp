@@ -61,7 +61,7 @@ class FrameConnection : public std::enable_shared_from_this<FrameConnection> {
 
   void flush();
   std::span<const asio::const_buffer> gather();
-  void on_written(const error_code& error, std::size_t size);
+  bool on_written(const error_code& error, std::size_t size);
 
   void read_more();
   void on_read(const error_code& error, std::size_t size);
@@ -94,6 +94,8 @@ class FrameConnection : public std::enable_shared_from_this<FrameConnection> {
 };
 
 void FrameConnection::start(ByteView received) {
+  error_code ignored;  // then each send may wait, and all else goes on as it should
+  socket_.non_blocking(true, ignored);
   while (!received.empty() && !closed()) {
     const std::size_t size = std::min(received.size(), staging_.size() - staging_end_);
     std::memcpy(staging_.data() + staging_end_, received.data(), size);
@@ -123,10 +125,19 @@ void FrameConnection::send(Frame frame) {
 }
 
 void FrameConnection::flush() {
-  if (writing_ || queue_.empty() || !socket_.is_open()) return;
+  if (writing_) return;
+  // As long as the kernel takes it at once, there is no need to come back through the loop for each piece.
+  while (!queue_.empty() && socket_.is_open()) {
+    error_code error;
+    const std::size_t size = socket_.write_some(gather(), error);
+    if (error == asio::error::would_block || error == asio::error::try_again) break;
+    if (!on_written(error, size)) return;
+  }
+  if (queue_.empty() || !socket_.is_open()) return;
   writing_ = true;
   socket_.async_write_some(gather(), [self = shared_from_this()](const error_code& error, std::size_t size) {
-    self->on_written(error, size);
+    self->writing_ = false;
+    if (self->on_written(error, size)) self->flush();
   });
 }
 
@@ -147,13 +158,13 @@ std::span<const asio::const_buffer> FrameConnection::gather() {
   return {gathered_.data(), count};
 }
 
-void FrameConnection::on_written(const error_code& error, std::size_t size) {
-  writing_ = false;
+/// Whether there is a connection to go on with.
+bool FrameConnection::on_written(const error_code& error, std::size_t size) {
   if (error) {
     queue_.clear();
     unsent_size_ = 0;
     end({ErrorCode::Unavailable, "connection with " + peer_ + " broke: " + error.message()});
-    return;
+    return false;
   }
   unsent_size_ -= size;
   front_sent_ += size;
@@ -165,7 +176,7 @@ void FrameConnection::on_written(const error_code& error, std::size_t size) {
     queue_.pop_front();
   }
   if (closed() && queue_.empty()) drop_socket();
-  flush();
+  return socket_.is_open();
 }
 
 void FrameConnection::read_more() {

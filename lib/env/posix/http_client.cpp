@@ -1,14 +1,11 @@
 #include "env/posix/http_client.h"
 
 #include <fmt/core.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/address.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -26,7 +23,7 @@ using beast::error_code;
 
 /// Idle connections kept for each server.
 constexpr std::size_t kKeptMax = 16;
-/// Half of what servers allow (kRequestTimeMax), so that it is never the server who closes first.
+/// Half of what servers allow (kWaitMax), so that it is never the server who closes first.
 constexpr auto kIdleMax = std::chrono::seconds(15);
 
 Error unavailable(const Address& server, std::string reason) {
@@ -39,168 +36,113 @@ Error outcome_unknown(const Address& server, const std::string& reason) {
   return {ErrorCode::OutcomeUnknown, fmt::format("{} gave no answer: {}", to_string(server), reason)};
 }
 
-/// Whether the other side has neither closed it nor said something unasked. One cheap system call instead of a request
-/// whose outcome nobody would know.
-bool is_still_quiet(Socket& socket) {
-  char byte = 0;
-  const ssize_t count = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+std::string make_request(const Address& server, const std::string& target, const std::string& body) {
+  std::string request = fmt::format(
+      "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: mendfs\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n",
+      target, to_string(server), body.size());
+  return request += body;
 }
 
-http::request<http::string_body> make_request(http::verb verb, const Address& server, const std::string& target) {
-  http::request<http::string_body> request{verb, target, kHttpVersion};
-  request.set(http::field::host, to_string(server));
-  request.set(http::field::user_agent, "mendfs");
-  return request;
+std::string make_upgrade(const Address& server) {
+  return fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: mendfs\r\nConnection: Upgrade\r\nUpgrade: {}\r\n\r\n",
+                     kUpgradeTarget, to_string(server), kUpgradeProtocol);
+}
+
+/// It broke, or ended early; anything else is not HTTP, or too much of it.
+bool is_broken(const error_code& error) {
+  return error.category() != http::make_error_code(http::error::bad_value).category() ||
+         error == http::error::end_of_stream || error == http::error::partial_message;
 }
 
 }  // namespace
-
-/// Kept alive by the operations under way on it.
-struct HttpClient::Connection {
-  explicit Connection(PosixLoop& loop) : socket(loop.context().get_executor()) {}
-
-  void close() {
-    error_code ignored;  // it may be broken already
-    socket.shutdown(Tcp::socket::shutdown_both, ignored);
-    socket.close(ignored);
-  }
-
-  Socket socket;
-  std::vector<Tcp::endpoint> endpoints;
-  http::request<http::string_body> request;
-  bool any_sent = false;  // of the request, as far as is known
-  beast::flat_buffer received;
-  std::optional<http::response_parser<http::string_body>> parser;
-};
-
-/// Closes the connection unless it was released: also when the coroutine that waits on it is destroyed.
-struct HttpClient::CloseAtEnd {
-  explicit CloseAtEnd(std::shared_ptr<Connection> owned) : connection(std::move(owned)) {}
-  CloseAtEnd(const CloseAtEnd&) = delete;
-  ~CloseAtEnd() {
-    if (connection) connection->close();
-  }
-  std::shared_ptr<Connection> release() { return std::exchange(connection, nullptr); }
-  std::shared_ptr<Connection> connection;
-};
 
 HttpClient::HttpClient(PosixLoop& loop, Logger& log) : loop_(loop), log_(log) {}
 HttpClient::~HttpClient() = default;
 
 Task<Result<std::string>> HttpClient::post(Address server, std::string target, std::string body, Time deadline) {
-  http::request<http::string_body> request = make_request(http::verb::post, server, target);
-  request.set(http::field::content_type, "text/xml");
-  request.body() = std::move(body);
-  request.prepare_payload();
-
-  if (std::shared_ptr<Connection> kept = take_kept(server)) {
-    kept->request = std::move(request);
-    Result<std::string> answer = co_await exchange(kept, server, deadline);
+  const std::string request = make_request(server, target, body);
+  if (std::optional<OwnedConnection> kept = take_kept(server)) {
+    Exchanged exchanged = co_await exchange(std::move(*kept), &request, server, deadline);
     // When not one byte of it was taken, the server went away a moment ago, and may be back already.
-    if (answer.ok() || kept->any_sent) co_return answer;
-    request = std::move(kept->request);
+    if (exchanged.answer.ok() || exchanged.any_sent) co_return std::move(exchanged.answer);
   }
-  MENDFS_CO_TRY(std::shared_ptr<Connection> fresh, co_await open(server, deadline));
-  fresh->request = std::move(request);
-  co_return co_await exchange(fresh, server, deadline);
+  MENDFS_CO_TRY(OwnedConnection fresh, co_await open(server, deadline));
+  Exchanged exchanged = co_await exchange(std::move(fresh), &request, server, deadline);
+  co_return std::move(exchanged.answer);
 }
 
-Task<Result<std::string>> HttpClient::exchange(std::shared_ptr<Connection> connection, Address server, Time deadline) {
-  CloseAtEnd owner(connection);
-  MENDFS_CO_TRY_VOID(co_await write_request(connection, server, deadline));
-
-  connection->parser.emplace();
-  connection->parser->header_limit(kHttpHeaderSizeMax);
-  connection->parser->body_limit(kHttpBodySizeMax);
-  auto pair = make_promise<error_code>(loop_);
-  http::async_read(
-      connection->socket, connection->received, *connection->parser,
-      [connection, promise = pair.first](const error_code& error, std::size_t /*size*/) { promise.set(error); });
-  const std::optional<error_code> done = co_await pair.second.until(deadline);
-  if (!done) co_return outcome_unknown(server, "the time is up");
-  if (*done) {
-    const bool is_broken = done->category() != http::make_error_code(http::error::bad_value).category() ||
-                           *done == http::error::end_of_stream || *done == http::error::partial_message;
-    if (is_broken) co_return outcome_unknown(server, done->message());
-    co_return Error{ErrorCode::Malformed,
-                    fmt::format("{} gave no valid reply: {}", to_string(server), done->message())};
+Task<HttpClient::Exchanged> HttpClient::exchange(OwnedConnection connection, const std::string* request, Address server,
+                                                 Time deadline) {
+  const HttpConnection::Sent sent = co_await connection->send(*request, deadline);
+  if (sent.error) {
+    const bool any_sent = sent.size > 0 || sent.error == asio::error::timed_out;
+    const std::string reason = sent.error.message();
+    co_return Exchanged{any_sent ? outcome_unknown(server, reason) : unavailable(server, reason), any_sent};
   }
-  http::response<http::string_body> reply = connection->parser->release();
-  if (reply.keep_alive()) keep(server, owner.release());
-  if (reply.result() == http::status::service_unavailable) co_return unavailable(server, reply.body());
+  HttpReplyParser parser;
+  parser.header_limit(kHttpHeaderSizeMax);
+  parser.body_limit(kHttpBodySizeMax);
+  const error_code error = co_await connection->receive(&parser, deadline);
+  if (error == asio::error::timed_out) co_return Exchanged{outcome_unknown(server, "the time is up")};
+  if (error && is_broken(error)) co_return Exchanged{outcome_unknown(server, error.message())};
+  if (error)
+    co_return Exchanged{
+        Error{ErrorCode::Malformed, fmt::format("{} gave no valid reply: {}", to_string(server), error.message())}};
+  http::response<http::string_body> reply = parser.release();
+  if (reply.keep_alive()) keep(server, std::move(connection));
+  if (reply.result() == http::status::service_unavailable) co_return Exchanged{unavailable(server, reply.body())};
   if (reply.result() != http::status::ok)
-    co_return Error{ErrorCode::Malformed, fmt::format("{} answers HTTP status {}: is it a mendfs server?",
-                                                      to_string(server), reply.result_int())};
-  co_return std::move(reply.body());
-}
-
-/// Unavailable when nothing of the request was taken by the connection, OutcomeUnknown when something was.
-Task<Result<void>> HttpClient::write_request(std::shared_ptr<Connection> connection, Address server, Time deadline) {
-  struct Written {
-    error_code error;
-    std::size_t size = 0;
-  };
-  connection->any_sent = true;
-  auto pair = make_promise<Written>(loop_);
-  http::async_write(connection->socket, connection->request,
-                    [connection, promise = pair.first](const error_code& error, std::size_t size) {
-                      promise.set(Written{error, size});
-                    });
-  const std::optional<Written> written = co_await pair.second.until(deadline);
-  if (!written) co_return outcome_unknown(server, "the time is up");
-  if (!written->error) co_return Result<void>();
-  connection->any_sent = written->size > 0;
-  if (!connection->any_sent) co_return unavailable(server, written->error.message());
-  co_return outcome_unknown(server, written->error.message());
+    co_return Exchanged{Error{ErrorCode::Malformed, fmt::format("{} answers HTTP status {}: is it a mendfs server?",
+                                                                to_string(server), reply.result_int())}};
+  co_return Exchanged{std::move(reply.body())};
 }
 
 Task<Result<std::shared_ptr<FrameStream>>> HttpClient::connect(Address server, Time deadline) {
-  MENDFS_CO_TRY(std::shared_ptr<Connection> connection, co_await open(server, deadline));
-  CloseAtEnd owner(connection);
-  connection->request = make_request(http::verb::get, server, kUpgradeTarget);
-  connection->request.set(http::field::connection, "Upgrade");
-  connection->request.set(http::field::upgrade, kUpgradeProtocol);
-  const Result<void> written = co_await write_request(connection, server, deadline);
-  if (!written.ok()) co_return unavailable(server, written.error().message);
-
-  connection->parser.emplace();
-  connection->parser->header_limit(kHttpHeaderSizeMax);
-  auto pair = make_promise<error_code>(loop_);
-  http::async_read_header(
-      connection->socket, connection->received, *connection->parser,
-      [connection, promise = pair.first](const error_code& error, std::size_t /*size*/) { promise.set(error); });
-  const std::optional<error_code> done = co_await pair.second.until(deadline);
-  if (!done) co_return unavailable(server, "the time is up");
-  if (*done) co_return unavailable(server, done->message());
-  if (connection->parser->get().result() != http::status::switching_protocols)
+  MENDFS_CO_TRY(OwnedConnection connection, co_await open(server, deadline));
+  const std::string request = make_upgrade(server);
+  const HttpConnection::Sent sent = co_await connection->send(request, deadline);
+  if (sent.error) co_return unavailable(server, sent.error.message());
+  HttpReplyParser parser;
+  parser.header_limit(kHttpHeaderSizeMax);
+  const error_code error = co_await connection->receive(&parser, deadline);
+  if (error == asio::error::timed_out) co_return unavailable(server, "the time is up");
+  if (error) co_return unavailable(server, error.message());
+  if (parser.get().result() != http::status::switching_protocols)
     co_return Error{ErrorCode::Malformed, fmt::format("{} does not speak the block protocol", to_string(server))};
-
-  const auto received = connection->received.cdata();
-  co_return make_frame_stream(loop_, log_, std::move(connection->socket),
-                              {static_cast<const std::byte*>(received.data()), received.size()});
+  HttpConnection::Released released = co_await connection->release();
+  co_return make_frame_stream(loop_, log_, std::move(released.socket), bytes_of(released.received));
 }
 
-Task<Result<std::shared_ptr<HttpClient::Connection>>> HttpClient::open(Address server, Time deadline) {
-  MENDFS_CO_TRY(std::vector<Tcp::endpoint> endpoints, co_await resolve(server, deadline));
-  auto connection = std::make_shared<Connection>(loop_);
-  CloseAtEnd owner(connection);
-  connection->endpoints = std::move(endpoints);
+Task<Result<OwnedConnection>> HttpClient::open(Address server, Time deadline) {
+  MENDFS_CO_TRY(const std::vector<Tcp::endpoint> endpoints, co_await resolve(server, deadline));
+  struct Connecting {
+    Connecting(asio::io_context& context, std::vector<Tcp::endpoint> all)
+        : socket(context.get_executor()), endpoints(std::move(all)) {}
+    Socket socket;
+    std::vector<Tcp::endpoint> endpoints;
+  };
+  // Kept alive by the attempt, which goes on when nobody waits for it any more.
+  auto connecting = std::make_shared<Connecting>(loop_.context(), endpoints);
   auto pair = make_promise<error_code>(loop_);
-  asio::async_connect(connection->socket, connection->endpoints,
-                      [connection, promise = pair.first](const error_code& error, const Tcp::endpoint& /*endpoint*/) {
+  asio::async_connect(connecting->socket, connecting->endpoints,
+                      [connecting, promise = pair.first](const error_code& error, const Tcp::endpoint& /*endpoint*/) {
                         promise.set(error);
                       });
   const std::optional<error_code> done = co_await pair.second.until(deadline);
-  if (!done) co_return unavailable(server, "the time is up");
+  if (!done) {
+    error_code ignored;
+    connecting->socket.close(ignored);
+    co_return unavailable(server, "the time is up");
+  }
   if (*done) co_return unavailable(server, done->message());
 
-  error_code error;
-  connection->socket.set_option(Tcp::no_delay(true), error);
   // TCP connects a port that nobody listens on with itself when the kernel happens to choose it as the source.
-  if (connection->socket.local_endpoint(error) == connection->socket.remote_endpoint(error))
+  error_code error;
+  if (connecting->socket.local_endpoint(error) == connecting->socket.remote_endpoint(error))
     co_return unavailable(server, "nobody listens there");
-  co_return owner.release();
+  auto connection = std::make_shared<HttpConnection>(loop_, std::move(connecting->socket));
+  connection->start();
+  co_return OwnedConnection(std::move(connection));
 }
 
 Task<Result<std::vector<Tcp::endpoint>>> HttpClient::resolve(Address server, Time deadline) {
@@ -230,20 +172,20 @@ Task<Result<std::vector<Tcp::endpoint>>> HttpClient::resolve(Address server, Tim
   co_return endpoints;
 }
 
-std::shared_ptr<HttpClient::Connection> HttpClient::take_kept(const Address& server) {
+std::optional<OwnedConnection> HttpClient::take_kept(const Address& server) {
   drop_idle();
   const auto found = kept_.find(server);
-  if (found == kept_.end()) return nullptr;
+  if (found == kept_.end()) return std::nullopt;
   std::vector<Kept>& list = found->second;
   while (!list.empty()) {
-    std::shared_ptr<Connection> connection = std::move(list.back().connection);
+    OwnedConnection connection = std::move(list.back().connection);
     list.pop_back();
-    if (connection->received.size() == 0 && is_still_quiet(connection->socket)) return connection;
+    if (connection->is_quiet()) return connection;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
-void HttpClient::keep(const Address& server, std::shared_ptr<Connection> connection) {
+void HttpClient::keep(const Address& server, OwnedConnection connection) {
   drop_idle();
   std::vector<Kept>& list = kept_[server];
   if (list.size() < kKeptMax) list.push_back({std::move(connection), loop_.now()});

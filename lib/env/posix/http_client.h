@@ -3,11 +3,13 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/logger.h"
 #include "env/network.h"
+#include "env/posix/http_connection.h"
 #include "env/posix/posix_loop.h"
 #include "env/posix/socket.h"
 
@@ -23,21 +25,21 @@ class HttpClient {
   Task<Result<std::shared_ptr<FrameStream>>> connect(Address server, Time deadline);
 
  private:
-  struct Connection;
-  struct CloseAtEnd;
-  struct Exchange;
   struct Kept {
-    std::shared_ptr<Connection> connection;
+    OwnedConnection connection;
     Time since;
   };
+  struct Exchanged {
+    Result<std::string> answer;
+    bool any_sent = true;  // of the request, as far as is known
+  };
 
-  Task<Result<std::shared_ptr<Connection>>> open(Address server, Time deadline);
+  Task<Result<OwnedConnection>> open(Address server, Time deadline);
   Task<Result<std::vector<Tcp::endpoint>>> resolve(Address server, Time deadline);
-  Task<Result<std::string>> exchange(std::shared_ptr<Connection> connection, Address server, Time deadline);
-  Task<Result<void>> write_request(std::shared_ptr<Connection> connection, Address server, Time deadline);
+  Task<Exchanged> exchange(OwnedConnection connection, const std::string* request, Address server, Time deadline);
 
-  std::shared_ptr<Connection> take_kept(const Address& server);
-  void keep(const Address& server, std::shared_ptr<Connection> connection);
+  std::optional<OwnedConnection> take_kept(const Address& server);
+  void keep(const Address& server, OwnedConnection connection);
   void drop_idle();
 
   PosixLoop& loop_;

@@ -5,7 +5,6 @@
 
 namespace mendfs {
 
-constexpr unsigned kHttpVersion = 11;
 constexpr std::uint32_t kHttpHeaderSizeMax = 16u << 10;
 constexpr const char* kUpgradeProtocol = "mendfs";
 constexpr const char* kUpgradeTarget = "/frames";

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <boost/asio/ip/address.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
 #include <optional>
@@ -12,6 +11,7 @@
 
 #include "env/future.h"
 #include "env/posix/frame_connection.h"
+#include "env/posix/http_connection.h"
 #include "env/posix/http_format.h"
 #include "env/posix/socket.h"
 
@@ -25,11 +25,9 @@ using beast::error_code;
 
 /// A connection from anybody costs memory: more are closed as they come.
 constexpr int kConnectionCountMax = 1024;
-/// A request must have arrived this long after the connection began or the last reply was sent. Clients give up kept
-/// connections sooner.
-constexpr auto kRequestTimeMax = std::chrono::seconds(30);
-/// A peer that does not take its reply.
-constexpr auto kReplyTimeMax = std::chrono::seconds(30);
+/// A request must have arrived this long after the connection began or the last reply was sent, and a reply be taken.
+/// Clients give up kept connections sooner.
+constexpr auto kWaitMax = std::chrono::seconds(30);
 /// After an accept failed, most often for want of descriptors.
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
 /// A process that was killed a moment ago, and whose directory is free already, may still hold its port.
@@ -37,62 +35,36 @@ constexpr auto kListenWaitMax = std::chrono::milliseconds(300);
 constexpr auto kListenPause = std::chrono::milliseconds(10);
 
 using Request = http::request<http::string_body>;
-using Reply = http::response<http::string_body>;
-
-/// Kept alive by the operations under way on it.
-struct Connection {
-  explicit Connection(Socket accepted) : socket(std::move(accepted)) {}
-
-  void close() {
-    error_code ignored;  // it may be broken already
-    socket.shutdown(Tcp::socket::shutdown_both, ignored);
-    socket.close(ignored);
-  }
-
-  Socket socket;
-  beast::flat_buffer received;
-  std::optional<http::request_parser<http::string_body>> parser;
-  Reply reply;
-};
-
-/// Closes the connection when its coroutine ends or is destroyed.
-struct CloseAtEnd {
-  explicit CloseAtEnd(std::shared_ptr<Connection> owned) : connection(std::move(owned)) {}
-  CloseAtEnd(const CloseAtEnd&) = delete;
-  ~CloseAtEnd() { connection->close(); }
-  std::shared_ptr<Connection> connection;
-};
 
 bool wants_frames(const Request& request) {
   return http::token_list(request[http::field::connection]).exists("upgrade") &&
          beast::iequals(request[http::field::upgrade], kUpgradeProtocol);
 }
 
-Reply make_reply(HttpReply answer, bool keep_alive) {
-  Reply reply{static_cast<http::status>(answer.status), kHttpVersion};
-  reply.set(http::field::content_type, answer.content_type);
-  reply.body() = std::move(answer.body);
-  reply.keep_alive(keep_alive);
-  reply.prepare_payload();
-  return reply;
+enum class ReplyForm { Whole, HeadOnly };
+
+std::string write_reply(const HttpReply& reply, bool keep_alive, ReplyForm form) {
+  std::string text = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\r\n", reply.status,
+                                 std::string(http::obsolete_reason(static_cast<http::status>(reply.status))),
+                                 reply.content_type, reply.body.size(), keep_alive ? "" : "Connection: close\r\n");
+  if (form == ReplyForm::Whole) text += reply.body;
+  return text;
 }
 
-Reply make_refusal(const error_code& error) {
+std::string write_refusal(const error_code& error) {
   http::status status = http::status::bad_request;
   if (error == http::error::body_limit) status = http::status::payload_too_large;
   if (error == http::error::header_limit) status = http::status::request_header_fields_too_large;
-  HttpReply answer;
-  answer.status = static_cast<unsigned>(status);
-  answer.content_type = "text/plain";
-  answer.body = error.message() + "\n";
-  return make_reply(std::move(answer), false);
+  HttpReply reply;
+  reply.status = static_cast<unsigned>(status);
+  reply.content_type = "text/plain";
+  reply.body = error.message() + "\n";
+  return write_reply(reply, false, ReplyForm::Whole);
 }
 
-Reply make_switch() {
-  Reply reply{http::status::switching_protocols, kHttpVersion};
-  reply.set(http::field::connection, "Upgrade");
-  reply.set(http::field::upgrade, kUpgradeProtocol);
-  return reply;
+std::string write_switch() {
+  return fmt::format("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {}\r\n\r\n",
+                     kUpgradeProtocol);
 }
 
 class HttpListener final : public Listener {
@@ -112,9 +84,8 @@ class HttpListener final : public Listener {
 
   Task<void> accept_all();
   Task<void> serve(Socket socket);
-  Task<bool> serve_request(std::shared_ptr<Connection> connection);
-  Task<error_code> read_request(std::shared_ptr<Connection> connection);
-  Task<bool> write_reply(std::shared_ptr<Connection> connection);
+  Task<bool> serve_request(HttpConnection* connection);
+  Task<void> serve_frames(HttpConnection* connection);
 
   PosixLoop& loop_;
   Logger& log_;
@@ -140,79 +111,62 @@ Task<void> HttpListener::accept_all() {
     if (accepted.error) {
       co_await sleep_for(loop_, kAcceptPause);
     } else if (!is_too_many) {
-      error_code ignored;  // the peer may have gone
-      accepted.socket.set_option(Tcp::no_delay(true), ignored);
       scope_.spawn(serve(std::move(accepted.socket)));
     }
   }
 }
 
 Task<void> HttpListener::serve(Socket socket) {
-  const CloseAtEnd owner(std::make_shared<Connection>(std::move(socket)));
+  const OwnedConnection connection(std::make_shared<HttpConnection>(loop_, std::move(socket)));
+  connection->start();
+  connection->limit_waits(kWaitMax);
   bool go_on = true;
-  while (go_on) go_on = co_await serve_request(owner.connection);
+  while (go_on) go_on = co_await serve_request(connection.operator->());
 }
 
 /// Whether the connection goes on to another request.
-Task<bool> HttpListener::serve_request(std::shared_ptr<Connection> connection) {
-  const error_code error = co_await read_request(connection);
+Task<bool> HttpListener::serve_request(HttpConnection* connection) {
+  HttpRequestParser parser;
+  parser.header_limit(kHttpHeaderSizeMax);
+  parser.body_limit(kHttpBodySizeMax);
+  const error_code error = co_await connection->receive(&parser, std::nullopt);
   if (error) {
     const bool is_gone = error == http::error::end_of_stream || error.category() == asio::error::get_system_category();
     if (is_gone) co_return false;
-    log_.debug("closing a connection peer={} reason={}", peer_name(connection->socket), error.message());
-    connection->reply = make_refusal(error);
-    (void)co_await write_reply(connection);
+    log_.debug("closing a connection peer={} reason={}", peer_name(connection->socket()), error.message());
+    const std::string refusal = write_refusal(error);
+    (void)co_await connection->send(refusal, std::nullopt);
     co_return false;
   }
-  Request request = connection->parser->release();
-
+  Request request = parser.release();
   if (wants_frames(request)) {
-    connection->reply = make_switch();
-    const bool switched = co_await write_reply(connection);
-    if (!switched) co_return false;
-    const auto received = connection->received.cdata();
-    std::shared_ptr<FrameStream> stream = make_frame_stream(
-        loop_, log_, std::move(connection->socket), {static_cast<const std::byte*>(received.data()), received.size()});
-    connection->parser.reset();
-    connection->received = {};
-    co_await handler_.on_stream(stream);
-    stream->close();
+    co_await serve_frames(connection);
     co_return false;
   }
 
   const bool keep_alive = request.keep_alive();
-  const bool wants_body = request.method() != http::verb::head;
+  const ReplyForm form = request.method() == http::verb::head ? ReplyForm::HeadOnly : ReplyForm::Whole;
   HttpRequest asked;
   asked.method = std::string(request.method_string());
   asked.target = std::string(request.target());
   asked.body = std::move(request.body());
-  HttpReply answer = co_await handler_.on_request(std::move(asked));
-  connection->reply = make_reply(std::move(answer), keep_alive);
-  if (!wants_body) connection->reply.body().clear();  // its size is told all the same
-  const bool written = co_await write_reply(connection);
-  co_return written&& keep_alive;
+  const HttpReply answer = co_await handler_.on_request(std::move(asked));
+  const std::string text = write_reply(answer, keep_alive, form);
+  const HttpConnection::Sent sent = co_await connection->send(text, std::nullopt);
+  co_return !sent.error && keep_alive;
 }
 
-Task<error_code> HttpListener::read_request(std::shared_ptr<Connection> connection) {
-  connection->parser.emplace();
-  connection->parser->header_limit(kHttpHeaderSizeMax);
-  connection->parser->body_limit(kHttpBodySizeMax);
-  auto pair = make_promise<error_code>(loop_);
-  http::async_read(
-      connection->socket, connection->received, *connection->parser,
-      [connection, promise = pair.first](const error_code& error, std::size_t /*size*/) { promise.set(error); });
-  const std::optional<error_code> done = co_await pair.second.until(loop_.now() + kRequestTimeMax);
-  if (!done) co_return asio::error::timed_out;
-  co_return *done;
-}
-
-Task<bool> HttpListener::write_reply(std::shared_ptr<Connection> connection) {
-  auto pair = make_promise<error_code>(loop_);
-  http::async_write(
-      connection->socket, connection->reply,
-      [connection, promise = pair.first](const error_code& error, std::size_t /*size*/) { promise.set(error); });
-  const std::optional<error_code> done = co_await pair.second.until(loop_.now() + kReplyTimeMax);
-  co_return done.has_value() && !*done;
+Task<void> HttpListener::serve_frames(HttpConnection* connection) {
+  const std::string text = write_switch();
+  const HttpConnection::Sent sent = co_await connection->send(text, std::nullopt);
+  if (sent.error) co_return;
+  std::shared_ptr<FrameStream> stream;
+  {
+    HttpConnection::Released released = co_await connection->release();
+    stream = make_frame_stream(loop_, log_, std::move(released.socket), bytes_of(released.received));
+  }
+  co_await handler_.on_stream(stream);
+  stream->close();
 }
 
 Error listen_failure(const error_code& error, const Address& address) {

@@ -34,7 +34,6 @@ struct PosixLoop::Parts {
   std::function<void()> terminate_handler;
 
   std::deque<std::function<void()>> ready;
-  bool drain_posted = false;
 
   // One Asio timer serves all: it is armed for the earliest, and a cancelled one only makes it fire for nothing.
   asio::steady_timer timer{context};
@@ -56,20 +55,14 @@ WallTime PosixLoop::wall_now() const {
       .count();
 }
 
-void PosixLoop::post(std::function<void()> work) {
-  parts_->ready.push_back(std::move(work));
-  if (std::exchange(parts_->drain_posted, true)) return;
-  asio::post(parts_->context, [this] { drain(); });
-}
+void PosixLoop::post(std::function<void()> work) { parts_->ready.push_back(std::move(work)); }
 
-void PosixLoop::drain() {
+void PosixLoop::run_ready() {
   for (int i = 0; i < kBatchMax && !parts_->ready.empty() && !parts_->context.stopped(); ++i) {
     const std::function<void()> work = std::move(parts_->ready.front());
     parts_->ready.pop_front();
     work();
   }
-  parts_->drain_posted = !parts_->ready.empty();
-  if (parts_->drain_posted) asio::post(parts_->context, [this] { drain(); });
 }
 
 void PosixLoop::post_from_thread(std::function<void()> work) { asio::post(parts_->context, std::move(work)); }
@@ -115,7 +108,15 @@ void PosixLoop::run_due_timers() {
 
 void PosixLoop::run() {
   parts_->context.restart();
-  parts_->context.run();
+  while (!parts_->context.stopped()) {
+    run_ready();
+    // What the callback of a socket posts runs right behind it, before Asio asks the kernel for news.
+    if (parts_->ready.empty()) {
+      parts_->context.run_one();
+    } else {
+      parts_->context.poll();
+    }
+  }
 }
 
 void PosixLoop::stop() { parts_->context.stop(); }

@@ -37,7 +37,7 @@ class PosixLoop final : public Loop {
 
  private:
   struct Parts;
-  void drain();
+  void run_ready();
   void arm_timer();
   void run_due_timers();
   void wait_for_signal();

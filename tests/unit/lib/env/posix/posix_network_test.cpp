@@ -190,7 +190,10 @@ TEST_CASE_METHOD(NetworkFixture, "where nobody listens is Unavailable, and a res
   CHECK(post("/", "1").ok());  // leaves a kept connection
   const std::uint16_t port = address().port;
   const Address gone = address();
+  const std::shared_ptr<FrameStream> stream = connect();
   listener.reset();
+  // The kept connection ended before this one, so the loop knows of both.
+  CHECK(receive(*stream).code() == ErrorCode::Unavailable);
   CHECK(run_to_end(loop, network.post(gone, "/", "2", soon())).code() == ErrorCode::Unavailable);
   CHECK(run_to_end(loop, network.connect(gone, soon())).code() == ErrorCode::Unavailable);
   listener = must_listen(network, server, port);
