@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "fuseclient/mount_watch.h"
+#include "fuseclient/read_ahead.h"
 #include "protocol/timing.h"
 
 namespace mendfs::fuse {
@@ -35,6 +36,8 @@ Result<void> Mount::begin_session() {
   SessionParts parts{.readiness = readiness_, .threads = threads_, .requests = requests_};
   SessionEvents session_events{.on_ready = on_ready, .on_ended = on_gone};
   MENDFS_TRY(session_, Session::mount(plan_.mountpoint, plan_.options, parts, std::move(session_events)));
+  if (auto raised = raise_read_ahead(plan_.mountpoint); !raised.ok())
+    env_.log.debug("the kernel reads ahead in small pieces reason=\"{}\"", raised.error().message);
   // A thread of its own watches the table of mounts.
   return watch_mount(plan_.mountpoint, [this, on_gone] { env_.loop.post_from_thread(on_gone); });
 }

@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import time
+import unittest
 
 import cluster
 from cluster import BIN, Scenario, eventually, is_mounted
@@ -46,6 +47,12 @@ sys.stdin.read()
         for server in system.servers:
             server.kill()
         self.assertLess(system.mounts[0].unmount(lazily=True), 7)
+
+    @unittest.skipIf(os.geteuid() != 0, "only root may raise it")
+    def test_sequential_reads_come_in_large_requests(self):
+        device = os.stat(self.cluster().mnt).st_dev
+        setting = pathlib.Path(f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb")
+        self.assertEqual(setting.read_text().strip(), "1024")
 
     def test_sigterm_unmounts(self):
         system = self.cluster()
