@@ -76,6 +76,7 @@ void Filesystem::start(protocol::OpenSessionRequest::Answer answer, std::vector<
   writer_ = std::make_unique<Writer>(loop_, *servers_, meta_, waits_, options_.timeout, std::move(from_writer));
   reader_ = std::make_unique<Reader>(loop_, *servers_, waits_, log_, options_.timeout,
                                      [this](File file) { return refresh(std::move(file)); });
+  read_ahead_ = std::make_unique<ReadAhead>(loop_, *reader_);
   scope_.spawn(report_sizes());
   for (Slot slot = 0; slot < servers_->count(); ++slot) scope_.spawn(watch_server(slot));
 }

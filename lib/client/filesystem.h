@@ -33,6 +33,7 @@
 
 namespace mendfs::client {
 
+class ReadAhead;
 class Reader;
 class Servers;
 class Syncer;
@@ -228,6 +229,7 @@ class Filesystem {
   std::unique_ptr<Syncer> syncer_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Reader> reader_;
+  std::unique_ptr<ReadAhead> read_ahead_;
   Scope scope_;  // last: its coroutines use all of the above
 };
 

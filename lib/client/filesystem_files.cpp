@@ -110,7 +110,7 @@ Task<Result<Opened>> Filesystem::do_create(protocol::MakeRequest request, OpenFl
 Opened Filesystem::add_handle(const File& file, OpenFlags flags) {
   const auto size_bits = static_cast<HandleId>(std::countr_zero(file->layout.block_size));
   const HandleId id = next_handle_++ << 5 | size_bits;
-  handles_.emplace(id, std::make_shared<Handle>(Handle{file, flags, std::nullopt}));
+  handles_.emplace(id, std::make_shared<Handle>(Handle{file, flags, std::nullopt, {}}));
   ++file->handle_count;
   if (flags.write) ++file->writer_count;
   return {id, file->view(), file->waiting_reads > 0};
@@ -135,7 +135,7 @@ Task<Result<Buffer>> Filesystem::read(HandleId id, std::uint64_t offset, std::ui
     File file;
   };
   const Waiting waiting(file);
-  Result<Buffer> bytes = co_await reader_->read(file, offset, static_cast<std::uint32_t>(end - offset));
+  Result<Buffer> bytes = co_await read_ahead_->read(handle, offset, static_cast<std::uint32_t>(end - offset));
   if (!bytes) co_return bytes;
   if (!options_.noatime && !options_.read_only && !handle->flags.noatime) {
     // relatime: often enough to tell whether a file was read since it changed.

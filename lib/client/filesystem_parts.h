@@ -6,6 +6,7 @@
 
 #include "client/filesystem.h"
 #include "client/open_file.h"
+#include "client/read_ahead.h"
 #include "client/reader.h"
 #include "client/servers.h"
 #include "client/syncer.h"

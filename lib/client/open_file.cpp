@@ -71,6 +71,7 @@ std::uint64_t OpenFile::queued_end() const {
 }
 
 void OpenFile::note_own_cut(std::uint64_t size) {
+  ++writes;
   own_cuts.add({attributes.cuts.number(), size});
   for (Slot range = 0; range < queues.size(); ++range) queues[range].drop_from(place_before(range, size, layout));
   written_end = std::min(written_end, size);

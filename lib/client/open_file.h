@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "client/ahead_pieces.h"
 #include "client/filesystem.h"
 #include "client/share.h"
 #include "client/write_queue.h"
@@ -69,6 +70,7 @@ struct OpenFile {
   // What this mount did to it.
   std::vector<WriteQueue> queues;  // by range
   Ticket next_ticket = 1;
+  std::uint64_t writes = 0;           // so far, shrinks included
   std::uint64_t written_end = 0;      // of the last byte taken
   std::uint64_t acked_end = 0;        // of the last byte that all copies have
   std::optional<std::int64_t> mtime;  // of writes the metaserver has not heard of
@@ -122,6 +124,7 @@ struct Handle {
   OpenFlags flags;
   /// Bytes that were taken and could not be delivered: reported once.
   std::optional<Error> failure;
+  AheadPieces ahead;
 };
 
 }  // namespace mendfs::client

@@ -27,6 +27,15 @@ Reader::Reader(Loop& loop, Servers& servers, WaitLog& waits, Logger& log, Durati
       audit_ended_(loop) {}
 
 Task<Result<Buffer>> Reader::read(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::uint32_t size) {
+  return read(std::move(file), offset, size, Patience::UntilItCanBeHad);
+}
+
+Task<Result<Buffer>> Reader::read_at_once(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::uint32_t size) {
+  return read(std::move(file), offset, size, Patience::AtOnce);
+}
+
+Task<Result<Buffer>> Reader::read(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::uint32_t size,
+                                  Patience patience) {
   while (audits_ >= kAuditsMax) {
     auto ended = audit_ended_.next();
     (void)co_await ended;
@@ -37,7 +46,10 @@ Task<Result<Buffer>> Reader::read(std::shared_ptr<OpenFile> file, std::uint64_t 
   const std::uint64_t block_size = file->layout.block_size;
   const BlockIndex first = offset / block_size;
   const BlockIndex last = (offset + size - 1) / block_size;
-  Result<Gather> gathered = co_await gather(file, first, static_cast<std::uint32_t>(last - first + 1));
+  const auto count = static_cast<std::uint32_t>(last - first + 1);
+  Task<Result<Gather>> work =
+      patience == Patience::AtOnce ? gather_at_once(file, first, count) : gather(file, first, count);
+  Result<Gather> gathered = co_await std::move(work);
   if (!gathered) co_return gathered.error();
   const Gather blocks = std::move(*gathered);
   counters_.verified += last - first + 1;
@@ -51,6 +63,15 @@ Task<Result<Buffer>> Reader::read(std::shared_ptr<OpenFile> file, std::uint64_t 
     for (const auto& [range, piece] : *pieces)
       scatter(piece.data, {range, piece.begin, piece.end}, offset, merged.writable(), file->layout);
   co_return merged;
+}
+
+Task<Result<Reader::Gather>> Reader::gather_at_once(std::shared_ptr<OpenFile> file, BlockIndex first,
+                                                    std::uint32_t count) {
+  auto blocks = std::make_shared<ReadGather>(first, count, file->layout);
+  const Result<void> asked = co_await run_rounds(file, blocks, true);
+  if (!asked) co_return asked.error();
+  if (!blocks->is_served()) co_return Error{ErrorCode::Unavailable, "not all of it can be had now"};
+  co_return blocks;
 }
 
 /// All blocks verified, asking again for as long as a good copy may come.

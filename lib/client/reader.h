@@ -34,10 +34,18 @@ class Reader {
   /// Io when a block in it is lost. Requires: size > 0.
   Task<Result<Buffer>> read(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::uint32_t size);
 
+  /// The same for whoever can do without: Unavailable when it cannot be had now, without waiting for a server that is
+  /// away or slow.
+  Task<Result<Buffer>> read_at_once(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::uint32_t size);
+
   const ReadCounters& counters() const { return counters_; }
 
  private:
   using Gather = std::shared_ptr<ReadGather>;
+  enum class Patience { AtOnce, UntilItCanBeHad };
+  Task<Result<Buffer>> read(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::uint32_t size,
+                            Patience patience);
+  Task<Result<Gather>> gather_at_once(std::shared_ptr<OpenFile> file, BlockIndex first, std::uint32_t count);
   Task<Result<Gather>> gather(std::shared_ptr<OpenFile> file, BlockIndex first, std::uint32_t count);
   Task<Result<void>> run_rounds(std::shared_ptr<OpenFile> file, Gather gather, bool only_quick);
   Task<Result<void>> ask(ReadGather* gather, protocol::FileRef file, SlotRequest request);

@@ -46,6 +46,7 @@ void Writer::count_cost(OpenFile& file, std::size_t before) { queued_ = queued_ 
 Ticket Writer::write(const std::shared_ptr<OpenFile>& file, const PreparedWrite& bytes) {
   const std::size_t before = file->queued_cost();
   const Ticket ticket = file->next_ticket++;
+  ++file->writes;
   const std::uint64_t block_size = file->layout.block_size;
   const BlockIndex first_block = bytes.offset / block_size;
   for (const ShareBytes& share : split_by_range(bytes.offset, bytes.data.size(), file->layout)) {
@@ -68,6 +69,7 @@ Ticket Writer::write(const std::shared_ptr<OpenFile>& file, const PreparedWrite&
 Ticket Writer::write_hole(const std::shared_ptr<OpenFile>& file, std::uint64_t offset, std::uint64_t size) {
   const std::size_t before = file->queued_cost();
   const Ticket ticket = file->next_ticket++;
+  ++file->writes;
   for (const ShareBytes& share : split_by_range(offset, size, file->layout))
     file->queues[share.range].add({share.begin, share.end, RunKind::Hole, {}, {}, ticket});
   file->mtime = loop_.wall_now();
@@ -96,6 +98,7 @@ void Writer::drop(OpenFile& file, const Error& why) {
   for (WriteQueue& queue : file.queues) queue.drop_from(0);
   count_cost(file, before);
   ++file.drops;
+  ++file.writes;
   hooks_.on_failure(file, why);
   file.changed.notify_all();
 }
