@@ -10,6 +10,7 @@
 
 #include "base/assert.h"
 #include "env/network.h"
+#include "rpc/packed_form.h"
 
 namespace mendfs::rpc {
 namespace {
@@ -283,6 +284,11 @@ std::string write_call(const Call& call) {
 }
 
 Result<Call> parse_call(std::string_view xml) {
+  if (auto packed = recognise_packed_call(xml)) {
+    Call call{std::move(packed->method), {}};
+    call.parameters.emplace_back(Bytes{std::move(packed->packed)});
+    return call;
+  }
   MENDFS_TRY_VOID(check_text(xml));
   XmlEnv env;
   const char* method = nullptr;
@@ -318,6 +324,7 @@ std::string write_fault(const Error& error) {
 }
 
 Result<Value> parse_reply(std::string_view xml) {
+  if (auto packed = recognise_packed_reply(xml)) return Value(Bytes{std::move(*packed)});
   MENDFS_TRY_VOID(check_text(xml));
   XmlEnv env;
   xmlrpc_value* result = nullptr;

@@ -1,4 +1,5 @@
-// XML-RPC calls and replies as text. xmlrpc-c parses and writes; its types stay in xml.cpp. Pure; any thread.
+// XML-RPC calls and replies as text. xmlrpc-c parses and writes (but for packed_form.h); its types stay in xml.cpp.
+// Pure; any thread.
 #pragma once
 
 #include <string>
