@@ -10,7 +10,8 @@ using client::Filesystem;
 
 void reply_attributes(fuse_req_t request, const protocol::Attributes& attributes) {
   const struct stat status = to_stat(attributes);
-  fuse_reply_attr(request, &status, 0);
+  const bool keep = Requests::of(request).filesystem().may_keep(attributes);
+  fuse_reply_attr(request, &status, keep ? kUntilTold : 0);
 }
 
 void getattr(fuse_req_t request, fuse_ino_t inode, fuse_file_info*) {

@@ -48,14 +48,19 @@ struct stat to_stat(const protocol::Attributes& attributes) {
   return status;
 }
 
-fuse_entry_param to_entry(const protocol::Attributes& attributes) {
+fuse_entry_param to_entry(const protocol::Attributes& attributes, Keep keep) {
   fuse_entry_param entry{};
   entry.ino = attributes.inode;
   entry.generation = 0;  // inode numbers are never used again
   entry.attr = to_stat(attributes);
-  entry.attr_timeout = 0;
-  entry.entry_timeout = 0;
+  entry.attr_timeout = keep.attributes ? kUntilTold : 0;
+  entry.entry_timeout = keep.name ? kUntilTold : 0;
   return entry;
+}
+
+Keep keep_of(const client::Filesystem& filesystem, InodeNumber parent, const std::string& name,
+             const protocol::Attributes& attributes) {
+  return {filesystem.may_keep(attributes), filesystem.may_keep_name(parent, name, attributes.inode)};
 }
 
 struct statvfs to_statvfs(const protocol::StatFsReply& reply) {

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <string>
+
 #include "base/error.h"
 #include "client/filesystem.h"
 #include "protocol/meta.h"
@@ -16,8 +18,17 @@ namespace mendfs::fuse {
 constexpr std::uint32_t kRequestSizeMax = 1u << 20;
 
 struct stat to_stat(const protocol::Attributes& attributes);
-/// A name the kernel may look up: nothing is kept, since other mounts may change it (attributes and entries live 0 s).
-fuse_entry_param to_entry(const protocol::Attributes& attributes);
+/// How long, in seconds, the kernel keeps what the core keeps true: until it is told otherwise.
+constexpr double kUntilTold = 1e6;
+/// What the kernel may keep of an answer; the rest it asks for again each time.
+struct Keep {
+  bool attributes = false;
+  bool name = false;
+};
+fuse_entry_param to_entry(const protocol::Attributes& attributes, Keep keep);
+/// As much as the core keeps, of a name in `parent`.
+Keep keep_of(const client::Filesystem& filesystem, InodeNumber parent, const std::string& name,
+             const protocol::Attributes& attributes);
 struct statvfs to_statvfs(const protocol::StatFsReply& reply);
 
 /// `to_set` has libfuse's FUSE_SET_ATTR_ bits.

@@ -16,7 +16,9 @@ class Listing {
  public:
   Listing(fuse_req_t request, std::size_t size, ListForm form) : request_(request), size_max_(size), form_(form) {}
 
-  bool add(const protocol::Dentry& entry) { return add(entry.name.c_str(), to_entry(entry.attributes), entry.cookie); }
+  bool add(const protocol::Dentry& entry, Keep keep) {
+    return add(entry.name.c_str(), to_entry(entry.attributes, keep), entry.cookie);
+  }
 
   /// "." and ".." carry no attributes: the kernel has them, and would count a reference for each that it is told.
   bool add_self(const char* name, InodeNumber inode, std::uint64_t cookie) {
@@ -87,8 +89,10 @@ Task<Result<std::string>> DirectoryStream::list(client::Filesystem* filesystem, 
   std::size_t next = position_after(after).value_or(page_.entries.size());
   while (true) {
     for (; next < page_.entries.size(); ++next) {
-      if (!listing.add(page_.entries[next])) co_return listing.take();
-      after = page_.entries[next].cookie;
+      const protocol::Dentry& entry = page_.entries[next];
+      const Keep keep = keep_of(*filesystem, inode_, entry.name, entry.attributes);
+      if (!listing.add(entry, keep)) co_return listing.take();
+      after = entry.cookie;
     }
     if (page_.end || !listing.empty()) co_return listing.take();
     auto loaded = co_await load(filesystem, after);

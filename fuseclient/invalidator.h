@@ -1,5 +1,7 @@
-// Tells the kernel to forget pages of a file. The call waits for pages that are being read, whose answers the loop has
-// still to give, so it is made in a thread of its own.
+// Tells the kernel to forget what it keeps of a file or a name.
+//
+// Attributes go at once. Pages and names are forgotten in threads of their own: those calls wait for what is under way
+// in the kernel (pages being read, a directory being changed), whose answers the loop has still to give.
 #pragma once
 
 #define FUSE_USE_VERSION 312
@@ -7,7 +9,9 @@
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <mutex>
+#include <string>
 
 #include "block/types.h"
 
@@ -15,20 +19,34 @@ namespace mendfs::fuse {
 
 class Invalidator {
  public:
-  /// Begins its thread, which ends with the process. Both it and `session` live until then.
-  explicit Invalidator(fuse_session* session);
+  /// Begins its threads, which end with the process. Both it and `session` live until then.
+  explicit Invalidator(fuse_session* session) : session_(session) {}
   Invalidator(const Invalidator&) = delete;
 
+  /// Done when it returns. Any thread.
+  void forget_attributes(InodeNumber inode);
+  /// Any thread; returns at once.
+  void forget_name(InodeNumber parent, std::string name);
   /// Any thread; returns at once.
   void forget_pages(InodeNumber inode);
 
  private:
-  void run();
+  /// Makes calls in their order, one at a time.
+  class Caller {
+   public:
+    Caller();
+    void call(std::function<void()> work);
+
+   private:
+    void run();
+    std::mutex mutex_;
+    std::condition_variable arrived_;
+    std::deque<std::function<void()>> queue_;
+  };
 
   fuse_session* session_;
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<InodeNumber> queue_;
+  Caller names_;
+  Caller pages_;
 };
 
 }  // namespace mendfs::fuse

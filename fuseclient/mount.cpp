@@ -14,13 +14,23 @@ Mount::Mount(Env env, Readiness& readiness, Threads& threads, MountPlan plan, Mo
       threads_(threads),
       plan_(std::move(plan)),
       events_(std::move(events)),
-      filesystem_(env.loop, env.network, env.random, env.log, plan_.client,
-                  client::Hooks{.invalidate =
-                                    [this](InodeNumber inode) {
-                                      if (session_) session_->forget_pages(inode);
-                                    }}),
+      filesystem_(env.loop, env.network, env.random, env.log, plan_.client, core_hooks()),
       requests_(env.loop, env.log, filesystem_),
       gone_(env.loop) {}
+
+client::Hooks Mount::core_hooks() {
+  client::Hooks hooks;
+  hooks.invalidate = [this](InodeNumber inode) {
+    if (session_) session_->invalidator().forget_pages(inode);
+  };
+  hooks.forget_attributes = [this](InodeNumber inode) {
+    if (session_) session_->invalidator().forget_attributes(inode);
+  };
+  hooks.forget_name = [this](InodeNumber parent, const std::string& name) {
+    if (session_) session_->invalidator().forget_name(parent, name);
+  };
+  return hooks;
+}
 
 Result<void> Mount::begin_session() {
   auto on_gone = [this] {

@@ -40,6 +40,7 @@ class Mount {
 
  private:
   static Task<void> live(Mount* self);
+  client::Hooks core_hooks();
   Result<void> begin_session();
 
   Env env_;

@@ -12,16 +12,21 @@ namespace {
 using client::Filesystem;
 using protocol::Attributes;
 
-void reply_entry(fuse_req_t request, const Attributes& attributes) {
-  const fuse_entry_param entry = to_entry(attributes);
-  fuse_reply_entry(request, &entry);
+/// Answers with the inode behind a name.
+auto reply_entry(fuse_ino_t parent, std::string name) {
+  return [parent, name = std::move(name)](fuse_req_t request, const Attributes& attributes) {
+    const Keep keep = keep_of(Requests::of(request).filesystem(), parent, name, attributes);
+    const fuse_entry_param entry = to_entry(attributes, keep);
+    fuse_reply_entry(request, &entry);
+  };
 }
 
 void reply_done(fuse_req_t request) { fuse_reply_err(request, 0); }
 
 void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   Requests::of(request).start(
-      request, [parent, name = std::string(name)](Filesystem& fs) { return fs.lookup(parent, name); }, reply_entry);
+      request, [parent, name = std::string(name)](Filesystem& fs) { return fs.lookup(parent, name); },
+      reply_entry(parent, name));
 }
 
 // Inodes are known by their number alone: there is nothing to forget.
@@ -39,8 +44,9 @@ protocol::MakeRequest make_request(fuse_req_t request, fuse_ino_t parent, const 
 }
 
 void start_make(fuse_req_t request, protocol::MakeRequest make) {
+  auto reply = reply_entry(make.parent, make.name);
   Requests::of(request).start(
-      request, [make = std::move(make)](Filesystem& fs) { return fs.make(make); }, reply_entry);
+      request, [make = std::move(make)](Filesystem& fs) { return fs.make(make); }, std::move(reply));
 }
 
 void mknod(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, dev_t rdev) {
@@ -65,11 +71,11 @@ void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
       request,
       [make = make_request(request, parent, name, S_IFREG | (mode & 07777)),
        flags = to_open_flags(file->flags)](Filesystem& fs) { return fs.create(make, flags); },
-      [file = *file](fuse_req_t created, const client::Opened& opened) mutable {
+      [file = *file, parent, name = std::string(name)](fuse_req_t created, const client::Opened& opened) mutable {
         Filesystem& fs = Requests::of(created).filesystem();
         file.fh = opened.handle;
         file.keep_cache = opened.keep_cache;
-        const fuse_entry_param entry = to_entry(opened.attributes);
+        const fuse_entry_param entry = to_entry(opened.attributes, keep_of(fs, parent, name, opened.attributes));
         // -ENOENT: the open was interrupted, and no release will come.
         if (fuse_reply_create(created, &entry, &file) == -ENOENT) fs.release(opened.handle);
       },
@@ -95,7 +101,8 @@ void link(fuse_req_t request, fuse_ino_t inode, fuse_ino_t new_parent, const cha
   link_request.parent = new_parent;
   link_request.name = new_name;
   Requests::of(request).start(
-      request, [link_request = std::move(link_request)](Filesystem& fs) { return fs.link(link_request); }, reply_entry);
+      request, [link_request = std::move(link_request)](Filesystem& fs) { return fs.link(link_request); },
+      reply_entry(new_parent, new_name));
 }
 
 void rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,

@@ -23,7 +23,8 @@ void init(void* session, fuse_conn_info* connection) {
   connection->max_background = kBackgroundMax;
   connection->congestion_threshold = kCongestionThreshold;
   constexpr unsigned kWanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
-                               FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_EXPORT_SUPPORT;
+                               FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_EXPORT_SUPPORT |
+                               FUSE_CAP_CACHE_SYMLINKS;
   // Everything else stays off. AUTO_INVAL_DATA: dropping pages because of a new mtime waits for those that are being
   // read. ATOMIC_O_TRUNC and HANDLE_KILLPRIV: the kernel asks for these as changes of attributes, which are logged.
   // WRITEBACK_CACHE: write(2) would return before anybody has the bytes.

@@ -42,8 +42,7 @@ class Session {
   ~Session() = default;
   Session(const Session&) = delete;
 
-  /// Any thread.
-  void forget_pages(InodeNumber inode) { invalidator_->forget_pages(inode); }
+  Invalidator& invalidator() { return *invalidator_; }
 
   /// The one that `request` came from.
   static Session& of(fuse_req_t request) { return *static_cast<Session*>(fuse_req_userdata(request)); }

@@ -30,14 +30,22 @@ Filesystem::Filesystem(Loop& loop, Network& network, Random& random, Logger& log
                const auto name = names_.find(inode);
                return name == names_.end() ? std::string() : name->second;
              }),
+      cache_(MetaCache::Hooks{.forget_attributes = hooks_.forget_attributes, .forget_name = hooks_.forget_name}),
       meta_(loop, network, random, log, waits_, options_.metaserver, options_.timeout) {
   MetaClient::Hooks from_meta;
   from_meta.is_open = [this](InodeNumber inode) {
     const File file = find(inode);
     return (file != nullptr && file->handle_count > 0) || openings_.count(inode) > 0;
   };
-  from_meta.on_new_epoch = [this] { rejoin_all(false); };
-  from_meta.on_new_session = [this] { rejoin_all(true); };
+  from_meta.on_new_epoch = [this] {
+    cache_.reset();
+    rejoin_all(false);
+  };
+  from_meta.on_new_session = [this] {
+    cache_.reset();
+    rejoin_all(true);
+  };
+  from_meta.on_changed = [this](const protocol::MetaReply& reply) { note_change(reply); };
   meta_.set_hooks(std::move(from_meta));
 }
 
@@ -77,6 +85,7 @@ void Filesystem::start(protocol::OpenSessionRequest::Answer answer, std::vector<
   reader_ = std::make_unique<Reader>(loop_, *servers_, waits_, log_, options_.timeout,
                                      [this](File file) { return refresh(std::move(file)); });
   read_ahead_ = std::make_unique<ReadAhead>(loop_, *reader_);
+  scope_.spawn(watch_changes());
   scope_.spawn(report_sizes());
   for (Slot slot = 0; slot < servers_->count(); ++slot) scope_.spawn(watch_server(slot));
 }
@@ -130,6 +139,43 @@ void Filesystem::note_name(InodeNumber inode, std::string name) {
   names_[inode] = std::move(name);
 }
 
+/// What a change of ours touched goes into the cache, and into the files that are open.
+void Filesystem::note_change(const protocol::MetaReply& reply) {
+  if (reply.repeated)
+    cache_.forget_before(reply.index);
+  else
+    cache_.changed_here(reply.touched, reply.index);
+}
+
+/// Hears of others' changes for as long as the mount lives. When it does not, the cache holds nothing.
+Task<void> Filesystem::watch_changes() {
+  Backoff backoff;
+  protocol::ChangesRequest request;
+  for (;;) {
+    auto heard = co_await meta_.try_call(request, loop_.now() + timing::kChangesTimeout);
+    if (!heard) {
+      cache_.reset();
+      co_await sleep_for(loop_, backoff.next());
+      continue;
+    }
+    backoff = Backoff();
+    request.epoch = heard->epoch;
+    request.since = heard->reply.up_to;
+    MetaCache::Dropped dropped;
+    if (heard->reply.unknown)
+      cache_.reset();
+    else
+      dropped = cache_.changed_elsewhere(heard->reply);
+    if (!dropped.inodes.empty() || !dropped.names.empty()) scope_.spawn(forget_twice(std::move(dropped)));
+    cache_.begin(heard->reply.up_to);
+  }
+}
+
+Task<void> Filesystem::forget_twice(MetaCache::Dropped dropped) {
+  co_await sleep_for(loop_, timing::kForgetAgainAfter);
+  cache_.forget_again(dropped);
+}
+
 Task<Result<void>> Filesystem::refresh(File file) {
   protocol::GetAttributesRequest request;
   request.inode = file->inode;
@@ -139,6 +185,7 @@ Task<Result<void>> Filesystem::refresh(File file) {
       co_return Error{ErrorCode::StaleHandle, "the file is gone"};
     co_return answer.error();
   }
+  cache_.learn(answer->reply, answer->as_of);
   file->adopt(answer->reply);
   co_return Result<void>{};
 }
@@ -223,6 +270,7 @@ void Filesystem::fail(OpenFile& file, const Error& error) {
   log_.error("write lost file={} name=\"{}\" error={} reason=\"{}\"", file.inode, names_[file.inode],
              to_string(error.code), error.message);
   hooks_.invalidate(file.inode);
+  hooks_.forget_attributes(file.inode);
 }
 
 std::vector<Blocked> Filesystem::blocked() const { return waits_.blocked(); }

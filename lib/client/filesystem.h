@@ -2,7 +2,7 @@
 //
 // It knows where blocks are, verifies every byte it gives out, has damaged copies mended, queues and retries writes
 // until all copies have them, keeps the session with the metaserver, and waits, for as long as it takes, for servers
-// that are away. Nothing is cached beyond what that needs.
+// that are away. Attributes and names are cached and kept true (meta_cache.h); data never is.
 //
 // Every operation may be destroyed while it waits (see interrupt.h), and must be before the filesystem is: taken bytes
 // stay queued. In requests, `call` is
@@ -21,6 +21,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/logger.h"
+#include "client/meta_cache.h"
 #include "client/meta_client.h"
 #include "client/prepared_write.h"
 #include "client/wait_log.h"
@@ -30,6 +31,7 @@
 #include "env/random.h"
 #include "env/task.h"
 #include "protocol/meta.h"
+#include "protocol/session.h"
 
 namespace mendfs::client {
 
@@ -60,6 +62,10 @@ struct Options {
 struct Hooks {
   /// Pages of this file in the kernel may be wrong (bytes were dropped): forget them.
   std::function<void(InodeNumber)> invalidate = [](InodeNumber) {};
+  /// Attributes, or a name, may have changed: whatever the front end keeps of them must go. The first is called just
+  /// before an open is answered that found them changed, and takes effect before it returns.
+  std::function<void(InodeNumber)> forget_attributes = [](InodeNumber) {};
+  std::function<void(InodeNumber parent, const std::string& name)> forget_name = [](InodeNumber, const std::string&) {};
 };
 
 using HandleId = std::uint64_t;
@@ -140,6 +146,12 @@ class Filesystem {
   Task<Result<void>> sync_directory(InodeNumber inode);
   Task<Result<void>> sync_all();
 
+  /// Whether attributes, or a name, that were just given out may be kept until a hook says otherwise.
+  bool may_keep(const protocol::Attributes& attributes) const { return cache_.keeps(attributes); }
+  bool may_keep_name(InodeNumber parent, const std::string& name, InodeNumber inode) const {
+    return cache_.keeps_name(parent, name, inode);
+  }
+
   // Files. StaleHandle for a handle that is not open.
   Task<Result<Opened>> open(InodeNumber inode, OpenFlags flags);
   /// Fewer bytes than asked only at the end of the file.
@@ -177,6 +189,9 @@ class Filesystem {
   Task<Result<void>> refresh_for_writer(File file);
   Task<void> rejoin(File file, bool is_new_session);
   void rejoin_all(bool is_new_session);
+  void note_change(const protocol::MetaReply& reply);
+  Task<void> watch_changes();
+  Task<void> forget_twice(MetaCache::Dropped dropped);
   Task<void> report_sizes();
   Task<void> watch_server(Slot slot);
   Task<void> report_size(File file);
@@ -194,6 +209,9 @@ class Filesystem {
   Task<Result<void>> protect_source(const protocol::RenameRequest* request);
   template <class Request>
   Task<Result<void>> change_directory(Request request);
+  Task<Result<protocol::ReadDirectoryReply>> read_page(InodeNumber inode, std::uint64_t cookie,
+                                                       std::uint32_t count_max);
+  Task<void> read_whole(InodeNumber inode);
 
   // Files (filesystem_files.cpp).
   Task<Result<Opened>> do_open(InodeNumber inode, OpenFlags flags, std::shared_ptr<Claim> claim);
@@ -223,6 +241,7 @@ class Filesystem {
   std::uint64_t next_handle_ = 1;
 
   WaitLog waits_;
+  MetaCache cache_;
   MetaClient meta_;
   // From mount() on.
   std::unique_ptr<Servers> servers_;

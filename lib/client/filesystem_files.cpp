@@ -70,8 +70,18 @@ Task<Result<Opened>> Filesystem::do_open(InodeNumber inode, OpenFlags flags, std
   protocol::OpenRequest request;
   request.inode = inode;
   request.write = flags.write;
+  // The kernel may have come here by a name that it remembers.
+  const std::optional<protocol::NameState> name = cache_.name_of(inode);
+  if (name) {
+    request.parent = name->parent;
+    request.name = name->name;
+  }
   auto answer = co_await meta_.call(std::move(request), inode);
-  if (!answer) co_return answer.error();
+  if (!answer) {
+    if (name && answer.code() == ErrorCode::StaleHandle) cache_.drop_name(name->parent, name->name);
+    co_return answer.error();
+  }
+  cache_.learn(answer->reply, answer->as_of);
   const File file = file_of(answer->reply);
   if (flags.write) file->has_mark = true;
   file->meta_index = std::max(file->meta_index, answer->index);

@@ -1,4 +1,6 @@
 // Names, attributes and directories: passed to the metaserver, with what this mount knows better put in.
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -7,6 +9,13 @@
 namespace mendfs::client {
 
 using namespace protocol;
+
+namespace {
+
+/// A directory is read whole for the sake of its names up to this many pages.
+constexpr std::size_t kWholePagesMax = 16;
+
+}  // namespace
 
 Result<void> Filesystem::check_writable() const {
   if (options_.read_only) return Error{ErrorCode::ReadOnly, "mounted read-only"};
@@ -24,20 +33,33 @@ Task<Result<void>> Filesystem::make_durable(std::uint64_t index) {
 }
 
 Task<Result<Attributes>> Filesystem::lookup(InodeNumber parent, std::string name) {
+  if (name.size() > kNameSizeMax) co_return Error{ErrorCode::NameTooLong, "a name has at most 255 bytes"};
+  if (const std::optional<InodeNumber> known = cache_.find(parent, name)) {
+    if (*known == 0) co_return Error{ErrorCode::NotFound, "no such name"};
+    if (const std::optional<Attributes> attributes = cache_.attributes(*known)) {
+      note_name(*known, std::move(name));
+      co_return seen(*attributes);
+    }
+  }
+  if (cache_.is_worth_reading(parent)) scope_.spawn(read_whole(parent));
   LookupRequest request;
   request.parent = parent;
   request.name = name;
   auto answer = co_await meta_.call(std::move(request), parent);
   if (!answer) co_return answer.error();
+  cache_.learn(answer->reply, answer->as_of);
+  cache_.learn_name(parent, name, answer->reply.inode, answer->as_of);
   note_name(answer->reply.inode, std::move(name));
   co_return seen(answer->reply);
 }
 
 Task<Result<Attributes>> Filesystem::get_attributes(InodeNumber inode) {
+  if (const std::optional<Attributes> known = cache_.attributes(inode)) co_return seen(*known);
   GetAttributesRequest request;
   request.inode = inode;
   auto answer = co_await meta_.call(std::move(request), inode);
   if (!answer) co_return answer.error();
+  cache_.learn(answer->reply, answer->as_of);
   co_return seen(answer->reply);
 }
 
@@ -101,6 +123,7 @@ Task<Result<Attributes>> Filesystem::make(MakeRequest request) {
   auto answer = co_await meta_.call(std::move(request));
   if (!answer) co_return answer.error();
   note_name(answer->reply.inode, std::move(name));
+  if (S_ISDIR(answer->reply.mode)) cache_.learn_new_directory(answer->reply.inode);
   if (options_.dirsync) MENDFS_CO_TRY_VOID(co_await make_durable(answer->index));
   co_return answer->reply;
 }
@@ -154,13 +177,30 @@ Task<Result<std::string>> Filesystem::read_link(InodeNumber inode) {
 
 Task<Result<ReadDirectoryReply>> Filesystem::read_directory(InodeNumber inode, std::uint64_t cookie,
                                                             std::uint32_t count_max) {
+  MENDFS_CO_TRY(ReadDirectoryReply page, co_await read_page(inode, cookie, count_max));
+  for (Dentry& entry : page.entries) entry.attributes = seen(entry.attributes);
+  co_return page;
+}
+
+/// Up to kWholePagesMax pages of a directory, for the cache alone.
+Task<void> Filesystem::read_whole(InodeNumber inode) {
+  std::uint64_t cookie = 0;
+  for (std::size_t i = 0; i < kWholePagesMax; ++i) {
+    const Result<ReadDirectoryReply> page = co_await read_page(inode, cookie, kDirectoryPageMax);
+    if (!page || page->end || page->entries.empty()) co_return;
+    cookie = page->entries.back().cookie;
+  }
+}
+
+Task<Result<ReadDirectoryReply>> Filesystem::read_page(InodeNumber inode, std::uint64_t cookie,
+                                                       std::uint32_t count_max) {
   ReadDirectoryRequest request;
   request.inode = inode;
   request.cookie = cookie;
   request.count_max = std::min(count_max, kDirectoryPageMax);
   auto answer = co_await meta_.call(std::move(request), inode);
   if (!answer) co_return answer.error();
-  for (Dentry& entry : answer->reply.entries) entry.attributes = seen(entry.attributes);
+  cache_.learn_page(inode, cookie, answer->reply, answer->as_of);
   co_return std::move(answer->reply);
 }
 

@@ -81,6 +81,7 @@ void MetaClient::note(const protocol::MetaReply& reply) {
     if (!is_first && hooks_.on_new_epoch) hooks_.on_new_epoch();
   }
   durable_ = std::max(durable_, reply.durable);
+  if (reply.index != 0 && hooks_.on_changed) hooks_.on_changed(reply);
 }
 
 Task<MetaClient::Reply> MetaClient::ask(std::string method, Encoder encode, std::uint64_t sequence, InodeNumber inode) {

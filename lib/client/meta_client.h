@@ -19,6 +19,7 @@
 #include "env/random.h"
 #include "env/task.h"
 #include "protocol/meta.h"
+#include "protocol/session.h"
 
 namespace mendfs::client {
 
@@ -41,6 +42,8 @@ template <class Request>
 struct Answered {
   typename Request::Reply reply;
   std::uint64_t index = 0;  // of the log entry it made, 0: none
+  std::uint64_t as_of = 0;  // the last log entry that the reply knows of
+  std::uint64_t epoch = 0;  // the start of the metaserver that answered
 };
 
 class MetaClient {
@@ -50,6 +53,8 @@ class MetaClient {
     std::function<bool(InodeNumber)> is_open;
     /// The metaserver has restarted: what it knew and had not synced may be gone.
     std::function<void()> on_new_epoch;
+    /// Before the caller has the reply to a change.
+    std::function<void(const protocol::MetaReply&)> on_changed;
     /// The old session was fenced; session() is a new one.
     std::function<void()> on_new_session;
   };
@@ -66,6 +71,9 @@ class MetaClient {
   /// Waits until it is answered (or Io after the mount's timeout). `inode` is for the log.
   template <class Request>
   Task<Result<Answered<Request>>> call(Request request, InodeNumber inode = 0);
+  /// One attempt of a request that changes nothing: Unavailable, OutcomeUnknown or Refused come back to the caller.
+  template <class Request>
+  Task<Result<Answered<Request>>> try_call(Request request, Time deadline);
 
   const SessionId& session() const { return session_; }
   /// Log entries up to this one survive a power cut.
@@ -77,6 +85,8 @@ class MetaClient {
   using Encoder = std::function<std::string(const protocol::CallHeader&)>;
   using Reply = Result<protocol::MetaReply>;
 
+  template <class Request>
+  static Result<Answered<Request>> answered(protocol::MetaReply reply);
   Task<Reply> ask(std::string method, Encoder encode, std::uint64_t sequence, InodeNumber inode);
   Task<Reply> ask_once(std::string method, std::string packed, Time deadline);
   Task<Reply> change(std::string method, Encoder encode, InodeNumber inode);
@@ -123,10 +133,23 @@ Task<Result<Answered<Request>>> MetaClient::call(Request request, InodeNumber in
   else
     reply = co_await ask(Request::kMethod, std::move(encode), 0, inode);
   if (!reply) co_return reply.error();
-  auto body = unpack<typename Request::Reply>(reply->body);
-  if (!body) co_return Error{ErrorCode::Malformed, "the metaserver answered nonsense"};
-  Answered<Request> answered{std::move(*body), reply->index};
-  co_return answered;
+  co_return answered<Request>(std::move(*reply));
+}
+
+template <class Request>
+Task<Result<Answered<Request>>> MetaClient::try_call(Request request, Time deadline) {
+  request.call = {session_, 0, unanswered_.empty() ? next_sequence_ : *unanswered_.begin()};
+  std::string packed = pack(request);
+  Reply reply = co_await ask_once(Request::kMethod, std::move(packed), deadline);
+  if (!reply) co_return reply.error();
+  co_return answered<Request>(std::move(*reply));
+}
+
+template <class Request>
+Result<Answered<Request>> MetaClient::answered(protocol::MetaReply reply) {
+  auto body = unpack<typename Request::Reply>(reply.body);
+  if (!body) return Error{ErrorCode::Malformed, "the metaserver answered nonsense"};
+  return Answered<Request>{std::move(*body), reply.index, reply.as_of, reply.epoch};
 }
 
 }  // namespace mendfs::client

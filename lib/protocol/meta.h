@@ -1,4 +1,4 @@
-// What clients ask the metaserver: one struct per request and reply, and the only list of method names.
+// What clients ask the metaserver about files and names: one struct per request and reply (sessions: session.h).
 //
 // Hot methods ("fs.*") take one base64 parameter, the packed request, and answer one base64 value, a packed MetaReply;
 // methods for people ("ns.*", "ring.*") have named parameters and structs (metaserver/service/).
@@ -34,25 +34,6 @@ struct CallHeader {
     v("session", session);
     v("sequence", sequence);
     v("answered_below", answered_below);
-  }
-};
-
-/// The reply to every "fs.*" method; `body` is the packed reply struct when code is Ok.
-struct MetaReply {
-  ErrorCode code = ErrorCode::Ok;
-  std::string message;
-  std::uint64_t index = 0;    // the log entry of this change, 0 if it made none
-  std::uint64_t durable = 0;  // entries up to this one survive a power cut
-  std::uint64_t epoch = 0;    // this start of the metaserver
-  std::string body;
-  template <class V>
-  void fields(V& v) {
-    v("code", code);
-    v("message", message);
-    v("index", index);
-    v("durable", durable);
-    v("epoch", epoch);
-    v("body", body);
   }
 };
 
@@ -92,6 +73,58 @@ struct Attributes {
     v("change", change);
     v("layout", layout);
     v("cuts", cuts);
+  }
+};
+
+/// A name that a change gave, moved or took.
+struct NameState {
+  InodeNumber parent = 0;
+  std::string name;
+  InodeNumber inode = 0;  // 0: there is no such name now
+  bool operator==(const NameState&) const = default;
+  template <class V>
+  void fields(V& v) {
+    v("parent", parent);
+    v("name", name);
+    v("inode", inode);
+  }
+};
+/// All that a change has touched, as it is after it: what a client that caches must put right.
+struct Touched {
+  std::vector<Attributes> inodes;
+  std::vector<InodeNumber> gone;
+  std::vector<NameState> names;
+  bool operator==(const Touched&) const = default;
+  template <class V>
+  void fields(V& v) {
+    v("inodes", inodes);
+    v("gone", gone);
+    v("names", names);
+  }
+};
+
+/// The reply to every "fs.*" method; `body` is the packed reply struct when code is Ok.
+struct MetaReply {
+  ErrorCode code = ErrorCode::Ok;
+  std::string message;
+  std::uint64_t index = 0;    // the log entry of this change, 0 if it made none
+  std::uint64_t durable = 0;  // entries up to this one survive a power cut
+  std::uint64_t epoch = 0;    // this start of the metaserver
+  std::uint64_t as_of = 0;    // the last log entry that body and `touched` know of
+  bool repeated = false;      // this change was made before, and what it touched was told then
+  Touched touched;            // by this change
+  std::string body;
+  template <class V>
+  void fields(V& v) {
+    v("code", code);
+    v("message", message);
+    v("index", index);
+    v("durable", durable);
+    v("epoch", epoch);
+    v("as_of", as_of);
+    v("repeated", repeated);
+    v("touched", touched);
+    v("body", body);
   }
 };
 
@@ -286,7 +319,7 @@ struct ReadDirectoryRequest {
   using Reply = ReadDirectoryReply;
   CallHeader call;
   InodeNumber inode = 0;
-  std::uint64_t cookie = 0;   // 0: from the start
+  std::uint64_t cookie = 0;  // 0: from the start
   std::uint32_t count_max = kDirectoryPageMax;
   template <class V>
   void fields(V& v) {
@@ -297,19 +330,24 @@ struct ReadDirectoryRequest {
   }
 };
 
-/// Asks whether the inode is still there and what it is now. For writing it also sets the session's write mark, which
-/// is logged: a mark whose session dies has the size recovered from the data.
+/// Asks whether the inode is still there and what it is now; with a name, also whether that still leads to it (else
+/// StaleHandle). For writing it also sets the session's write mark, which is logged: a mark whose session dies has the
+/// size recovered from the data.
 struct OpenRequest {
   static constexpr const char* kMethod = "fs.open";
   using Reply = Attributes;
   CallHeader call;
   InodeNumber inode = 0;
   bool write = false;
+  InodeNumber parent = 0;  // 0: the name does not matter
+  std::string name;
   template <class V>
   void fields(V& v) {
     v("call", call);
     v("inode", inode);
     v("write", write);
+    v("parent", parent);
+    v("name", name);
   }
 };
 
@@ -321,10 +359,10 @@ struct SettleRequest {
   CallHeader call;
   InodeNumber inode = 0;
   std::uint64_t cut = 0;
-  std::optional<std::uint64_t> size;   // the file has at least this many bytes
-  std::optional<std::int64_t> mtime;   // also moves ctime
+  std::optional<std::uint64_t> size;  // the file has at least this many bytes
+  std::optional<std::int64_t> mtime;  // also moves ctime
   std::optional<std::int64_t> atime;
-  bool close_write = false;            // the session's last writing handle is gone: drop the mark
+  bool close_write = false;  // the session's last writing handle is gone: drop the mark
   template <class V>
   void fields(V& v) {
     v("call", call);
@@ -439,98 +477,6 @@ struct SyncMetaRequest {
   void fields(V& v) {
     v("call", call);
     v("index", index);
-  }
-};
-
-struct SlotInfo {
-  std::string address;          // host:port as on the command line, normalised
-  std::uint64_t term = 0;       // last confirmed
-  Generation generation;        // the confirmed store
-  bool reachable = false;
-  template <class V>
-  void fields(V& v) {
-    v("address", address);
-    v("term", term);
-    v("generation", generation);
-    v("reachable", reachable);
-  }
-};
-struct RingInfo {
-  RingNumber number = 0;
-  std::vector<SlotInfo> slots;
-  template <class V>
-  void fields(V& v) {
-    v("number", number);
-    v("slots", slots);
-  }
-};
-
-/// A mount begins here. With addresses, the ring is created from them if there is none (waits up to 10 s for all to
-/// answer), and compared with them if there is one. Idempotent: a retry names the same session.
-struct OpenSessionRequest {
-  static constexpr const char* kMethod = "fs.mount";
-  struct Answer {
-    ClusterId cluster;
-    RingInfo ring;
-    std::uint32_t lease_ms = 0;
-    template <class V>
-    void fields(V& v) {
-      v("cluster", cluster);
-      v("ring", ring);
-      v("lease_ms", lease_ms);
-    }
-  };
-  using Reply = Answer;
-  CallHeader call;  // a session id of the client's own making: 128 random bits
-  std::uint32_t protocol_version = kProtocolVersion;
-  std::vector<std::string> addresses;  // of the dataservers, empty: whatever the ring is
-  std::uint32_t root_uid = 0;          // who owns the root directory, if this creates the filesystem
-  std::uint32_t root_gid = 0;
-  std::string client_name;             // host, pid and mountpoint, for the status page
-  template <class V>
-  void fields(V& v) {
-    v("call", call);
-    v("protocol_version", protocol_version);
-    v("addresses", addresses);
-    v("root_uid", root_uid);
-    v("root_gid", root_gid);
-    v("client_name", client_name);
-  }
-};
-
-/// Every 3 s. Refused when the session lapsed and was fenced: begin a new one. The reply lists inodes that lost their last
-/// name; the next renewal says of each whether this session has it open.
-struct RenewRequest {
-  static constexpr const char* kMethod = "fs.renew";
-  struct Answer {
-    RingInfo ring;
-    std::vector<InodeNumber> unlinked;  // to be answered
-    template <class V>
-    void fields(V& v) {
-      v("ring", ring);
-      v("unlinked", unlinked);
-    }
-  };
-  using Reply = Answer;
-  CallHeader call;
-  std::vector<InodeNumber> open;      // of those asked: open here
-  std::vector<InodeNumber> not_open;  // of those asked: not open here, and never will be again
-  template <class V>
-  void fields(V& v) {
-    v("call", call);
-    v("open", open);
-    v("not_open", not_open);
-  }
-};
-
-/// A clean end: nothing is queued, nothing open.
-struct CloseSessionRequest {
-  static constexpr const char* kMethod = "fs.unmount";
-  using Reply = Nothing;
-  CallHeader call;
-  template <class V>
-  void fields(V& v) {
-    v("call", call);
   }
 };
 

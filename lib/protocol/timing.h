@@ -15,6 +15,10 @@ constexpr auto kMetaCallTimeout = 10s;  // one attempt; the call is retried with
 constexpr auto kMountTimeout = 10s;     // no metaserver, or a ring that is not complete
 constexpr auto kMetaLogSyncMax = 50ms;  // an entry is on the device after this
 constexpr auto kSizeReportEvery = 1s;   // while a file is being written
+constexpr auto kChangesWaitMax = 3s;    // a client's question for others' changes is answered after this at the latest
+constexpr auto kChangesGather = 2ms;    // changes that come this soon after another one are told together
+constexpr auto kForgetAgainAfter = 50ms;  // the kernel is told a second time: it may just have taken in an old answer
+constexpr auto kChangesTimeout = 5s;      // unanswered for this long: the client trusts its cache no more
 
 // Metaserver and dataservers.
 constexpr auto kHeartbeatEvery = 1s;

@@ -4,15 +4,27 @@
 #include "metaserver/namespace/operations.h"
 #include "metaserver/namespace/replies.h"
 #include "metaserver/namespace/state_keys.h"
+#include "metaserver/namespace/touched.h"
 
 namespace mendfs::metaserver {
 
 namespace {
 
-Outcome outcome_of(const Error& refusal) { return {refusal.code, refusal.message, {}, 0}; }
+Outcome outcome_of(const Error& refusal) {
+  Outcome outcome;
+  outcome.code = refusal.code;
+  outcome.message = refusal.message;
+  return outcome;
+}
 
 Outcome outcome_of(ReplyRecord reply) {
-  return {reply.code, std::move(reply.message), std::move(reply.body), reply.index};
+  Outcome outcome;
+  outcome.code = reply.code;
+  outcome.message = std::move(reply.message);
+  outcome.body = std::move(reply.body);
+  outcome.index = reply.index;
+  outcome.repeated = true;
+  return outcome;
 }
 
 Result<void> check_epoch(State& state, const Command& command) {
@@ -63,7 +75,14 @@ Result<Outcome> Namespace::apply_once(std::uint64_t index, const Command& comman
   Result<std::string> body = apply_new(index, command);
   if (!body.ok()) state_.discard();
   if (!body.ok() && is_damage(body.code())) return body.error();
-  Outcome outcome = body.ok() ? Outcome{ErrorCode::Ok, {}, std::move(*body), index} : outcome_of(body.error());
+  Outcome outcome;
+  if (body.ok()) {
+    outcome.body = std::move(*body);
+    outcome.index = index;
+    MENDFS_TRY(outcome.touched, touched_by_command(state_));
+  } else {
+    outcome = outcome_of(body.error());
+  }
   // Unavailable means "ask again": a remembered one would be the answer for ever.
   if (call != nullptr && outcome.code != ErrorCode::Unavailable) {
     ReplyRecord reply;

@@ -40,13 +40,8 @@ struct Outcome {
   std::string message;
   std::string body;         // the packed reply struct when code is Ok
   std::uint64_t index = 0;  // the log entry that made the change; of a repeated request: the first one's. 0 if refused
-  template <class V>
-  void fields(V& v) {
-    v("code", code);
-    v("message", message);
-    v("body", body);
-    v("index", index);
-  }
+  bool repeated = false;    // it was made before: what it touched is not known any more
+  protocol::Touched touched;
 };
 
 /// A file that waits for the recovery of its size: the fence `fence` must be enforced everywhere before data is asked.

@@ -40,6 +40,10 @@ class State {
   /// Entries begin <= key < end in order, until `visit` returns false. `visit` does not call back into the state.
   Result<void> scan(const std::string& begin, const std::string& end, const ScanVisit& visit);
 
+  /// What the command has changed so far: by key, nothing for what it removed.
+  using Changes = std::map<std::string, std::optional<std::string>, std::less<>>;
+  const Changes& command_changes() const { return command_; }
+
   /// The command's changes stay.
   void accept();
   /// The command's changes never were.
@@ -48,8 +52,6 @@ class State {
   Result<void> commit();
 
  private:
-  using Changes = std::map<std::string, std::optional<std::string>, std::less<>>;
-
   Kv& kv_;
   Changes command_;
   Changes group_;

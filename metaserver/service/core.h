@@ -16,6 +16,7 @@ struct Core {
   Namespace& names;
   CommandLog& log;
   Submitter& submitter;
+  ChangeFeed& feed;
   std::uint64_t epoch = 0;  // of this start
   LogIndex recovered = 0;   // the last change there was when this start began
   std::string self;         // where this metaserver listens

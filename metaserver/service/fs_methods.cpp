@@ -24,7 +24,9 @@ constexpr bool kIsChange = std::is_same_v<Request, MakeRequest> || std::is_same_
 template <class Reply>
 Result<Outcome> to_outcome(const Result<Reply>& reply) {
   if (!reply.ok()) return reply.error();
-  return Outcome{.code = ErrorCode::Ok, .message = {}, .body = pack(*reply), .index = 0};
+  Outcome outcome;
+  outcome.body = pack(*reply);
+  return outcome;
 }
 
 }  // namespace
@@ -38,6 +40,7 @@ void FsMethods::add(rpc::MethodTable& methods, std::string help) {
 void FsMethods::add_to(rpc::MethodTable& methods) {
   add<OpenSessionRequest>(methods, "A mount begins: makes or compares the ring, opens a session.");
   add<RenewRequest>(methods, "Renews a session's lease; asks which unlinked files it has open.");
+  add<ChangesRequest>(methods, "What other sessions have changed since a log entry; waits until there is something.");
   add<CloseSessionRequest>(methods, "A clean unmount: ends the session.");
   add<LookupRequest>(methods, "A name in a directory: its attributes.");
   add<GetAttributesRequest>(methods, "An inode's attributes.");
@@ -71,11 +74,17 @@ Task<std::string> FsMethods::serve(std::string packed) {
   } else {
     outcome = co_await answer(std::move(*request));
   }
-  MetaReply reply{.code = outcome.code(), .message = {}, .index = 0, .durable = 0, .epoch = core_.epoch, .body = {}};
+  MetaReply reply;
+  reply.code = outcome.code();
+  reply.epoch = core_.epoch;
+  reply.as_of = core_.names.applied_index();
   if (outcome.ok()) {
     reply.code = outcome->code;
     reply.message = std::move(outcome->message);
     reply.index = outcome->index;
+    if (outcome->index != 0) reply.as_of = outcome->index;
+    reply.repeated = outcome->repeated;
+    reply.touched = std::move(outcome->touched);
     reply.body = std::move(outcome->body);
   } else {
     reply.message = outcome.error().message;
@@ -91,6 +100,12 @@ Task<Result<Outcome>> FsMethods::answer(Request request) {
   } else if constexpr (std::is_same_v<Request, CloseSessionRequest>) {
     MENDFS_CO_TRY_VOID(co_await sessions_.close(request.call.session));
     co_return Outcome{};
+  } else if constexpr (std::is_same_v<Request, ChangesRequest>) {
+    const ChangesRequest::Answer changes =
+        co_await core_.feed.wait(request.call.session, request.epoch, request.since);
+    Outcome outcome;
+    outcome.body = pack(changes);
+    co_return outcome;
   } else if constexpr (std::is_same_v<Request, SyncMetaRequest>) {
     if (request.index > core_.log.accepted())
       co_return Error{ErrorCode::Stale, "this change was lost with the end of the log in a power cut"};
@@ -157,7 +172,9 @@ Task<Result<Outcome>> FsMethods::mount(OpenSessionRequest request) {
   answer.cluster = cluster->cluster;
   MENDFS_CO_TRY(answer.ring, ring_.info());
   answer.lease_ms = static_cast<std::uint32_t>(std::chrono::milliseconds(timing::kSessionLease).count());
-  co_return Outcome{.code = ErrorCode::Ok, .message = {}, .body = pack(answer), .index = 0};
+  Outcome outcome;
+  outcome.body = pack(answer);
+  co_return outcome;
 }
 
 Result<Attributes> FsMethods::read(const LookupRequest& request) {
@@ -171,6 +188,12 @@ Result<Attributes> FsMethods::read(const GetAttributesRequest& request) {
 Result<Attributes> FsMethods::read(const OpenRequest& request) {
   if (sessions_.has_let_go(request.call.session, request.inode))
     return Error{ErrorCode::StaleHandle, "this file was deleted"};
+  if (request.parent != 0) {
+    const Result<Attributes> named = core_.submitter.checked(core_.names.lookup(request.parent, request.name));
+    if (!named.ok() || named->inode != request.inode)
+      return Error{ErrorCode::StaleHandle, "the name leads elsewhere now"};
+    return named;
+  }
   return core_.submitter.checked(core_.names.attributes(request.inode));
 }
 

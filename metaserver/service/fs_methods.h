@@ -8,6 +8,7 @@
 #include "metaserver/service/ring_keeper.h"
 #include "metaserver/service/session_keeper.h"
 #include "protocol/meta.h"
+#include "protocol/session.h"
 #include "rpc/method_table.h"
 
 namespace mendfs::metaserver {

@@ -28,11 +28,12 @@ HttpReply plain(unsigned status, std::string text) {
 
 /// Everything that runs once the state is there, in the order in which each uses those before it.
 struct Service {
-  Service(Env& env, Namespace& names, CommandLog& log, Submitter& submitter)
+  Service(Env& env, Namespace& names, CommandLog& log, Submitter& submitter, ChangeFeed& feed)
       : core{.env = env,
              .names = names,
              .log = log,
              .submitter = submitter,
+             .feed = feed,
              .epoch = 0,
              .recovered = 0,
              .self = {},
@@ -71,6 +72,7 @@ struct MetaServer::Parts : ConnectionHandler {
   std::unique_ptr<SegmentedLog> log;
   std::unique_ptr<Kv> kv;
   std::unique_ptr<Namespace> names;
+  std::unique_ptr<ChangeFeed> feed;
   std::unique_ptr<Submitter> submitter;
   std::unique_ptr<Service> service;
   bool serving = false;
@@ -140,15 +142,18 @@ Result<void> MetaServer::Parts::replay() {
 
 /// Nothing is served before the new epoch is on the device: inode numbers are made of it.
 Task<Result<void>> MetaServer::Parts::begin_epoch() {
-  Submitter::Parts submitter_parts{.loop = env.loop, .logger = env.log, .log = *log, .kv = *kv, .names = *names};
+  feed = std::make_unique<ChangeFeed>(env.loop);
+  Submitter::Parts submitter_parts{
+      .loop = env.loop, .logger = env.log, .log = *log, .kv = *kv, .names = *names, .feed = *feed};
   submitter = std::make_unique<Submitter>(submitter_parts, options.checkpoint_bytes);
-  service = std::make_unique<Service>(env, *names, *log, *submitter);
+  service = std::make_unique<Service>(env, *names, *log, *submitter, *feed);
   Core& core = service->core;
   MENDFS_CO_TRY(const std::uint64_t last_epoch, names->epoch());
   core.epoch = last_epoch + 1;
   core.recovered = log->accepted();
   core.self = to_string(listener->address());
   submitter->set_epoch(core.epoch);
+  feed->begin(core.epoch, names->applied_index());
   Command::Body body = StartEpoch{};
   const Result<Outcome> begun = co_await submitter->submit_durable(std::move(body));
   MENDFS_CO_TRY_VOID(refusal_of(begun));

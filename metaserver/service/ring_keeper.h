@@ -11,6 +11,7 @@
 #include "metaserver/membership/ring_watch.h"
 #include "metaserver/service/core.h"
 #include "protocol/meta.h"
+#include "protocol/session.h"
 
 namespace mendfs::metaserver {
 

@@ -122,8 +122,13 @@ std::vector<Outcome> Submitter::apply(LogIndex first, const std::vector<Command>
   std::vector<Outcome> outcomes;
   for (std::size_t i = 0; i < commands.size() && !failure_; ++i) {
     Result<Outcome> outcome = parts_.names.apply(first + i, commands[i]);
-    if (outcome.ok()) outcomes.push_back(std::move(*outcome));
-    if (!outcome.ok()) fail(outcome.error());
+    if (!outcome.ok()) {
+      fail(outcome.error());
+      break;
+    }
+    const protocol::CallHeader* call = call_of(commands[i]);
+    parts_.feed.add(first + i, call != nullptr ? call->session : SessionId{}, outcome->touched);
+    outcomes.push_back(std::move(*outcome));
   }
   if (failure_) return {};
   const Result<void> committed = parts_.names.commit();

@@ -18,6 +18,7 @@
 #include "env/loop.h"
 #include "metaserver/log/log.h"
 #include "metaserver/namespace/namespace.h"
+#include "metaserver/service/change_feed.h"
 
 namespace mendfs::metaserver {
 
@@ -29,6 +30,7 @@ class Submitter {
     CommandLog& log;
     Kv& kv;
     Namespace& names;
+    ChangeFeed& feed;
   };
   Submitter(Parts parts, std::size_t checkpoint_bytes);
 

@@ -144,8 +144,48 @@ while True:
             (writer / "file").write_bytes(content_of(1000 + i, i))
             self.assertEqual((reader / "file").read_bytes(), content_of(1000 + i, i), f"round {i}")
             os.rename(writer / "file", writer / "other")
-            self.assertFalse((reader / "file").exists())
+            eventually(lambda: not (reader / "file").exists(), "a name taken away is pushed to the other mount")
+            eventually(lambda: (reader / "other").exists(), "a new name is pushed to the other mount")
             os.rename(reader / "other", reader / "file")
+
+    def test_6_names_and_attributes_kept_by_the_kernel_follow_other_mounts(self):
+        system = self.cluster()
+        second = system.mount().path
+        tree = system.mnt / "tree"
+        tree.mkdir()
+        for i in range(20):
+            (tree / f"file{i}").write_bytes(content_of(100, i))
+        seen = second / "tree"
+        eventually(lambda: len(os.listdir(seen)) == 20, "the tree is seen")
+        self.assertEqual([os.stat(seen / f"file{i}").st_size for i in range(20)], [100] * 20)
+        os.chmod(tree / "file0", 0o600)
+        eventually(lambda: os.stat(seen / "file0").st_mode & 0o777 == 0o600, "a mode is pushed")
+        with open(tree / "file1", "ab") as file:
+            file.write(b"more")
+        eventually(lambda: os.stat(seen / "file1").st_size == 104, "a size is pushed")
+        os.unlink(tree / "file2")
+        eventually(lambda: not (seen / "file2").exists(), "a removal is pushed")
+        (tree / "new").write_bytes(b"new")
+        eventually(lambda: (seen / "new").exists(), "a name that was missing is pushed")
+        # An open asks: it sees a file that took another one's place, however new that is.
+        for i in range(20):
+            (tree / "draft").write_bytes(content_of(50, 100 + i))
+            os.rename(tree / "draft", tree / "file3")
+            self.assertEqual((seen / "file3").read_bytes(), content_of(50, 100 + i), f"version {i}")
+        os.rename(tree, system.mnt / "moved")
+        eventually(lambda: (second / "moved" / "new").exists() and not seen.exists(), "a directory's new name is pushed")
+
+    def test_6_a_mount_cut_off_from_the_metaserver_trusts_nothing_it_kept(self):
+        system = self.cluster()
+        second = system.mount().path
+        (system.mnt / "file").write_bytes(b"first")
+        eventually(lambda: (second / "file").exists() and os.stat(second / "file").st_size == 5, "the file is seen")
+        system.metaserver.kill()
+        system.metaserver.start()
+        (system.mnt / "file").write_bytes(b"second one")
+        os.rename(system.mnt / "file", system.mnt / "renamed")
+        eventually(lambda: not (second / "file").exists(), "the old name is not kept over a restart")
+        self.assertEqual(os.stat(second / "renamed").st_size, 10)
 
     def test_6_two_mounts_writing_parts_of_one_block_never_undo_each_other(self):
         system = self.cluster()

@@ -28,11 +28,17 @@ TEST_CASE("attributes become what stat shows, times before 1970 included", "[fus
   CHECK(status.st_ctim.tv_nsec == 123'456'789);
 }
 
-TEST_CASE("the kernel is told to keep neither names nor attributes", "[fuse]") {
-  const fuse_entry_param entry = to_entry(protocol::Attributes{});
-  CHECK(entry.attr_timeout == 0);
-  CHECK(entry.entry_timeout == 0);
-  CHECK(entry.generation == 0);
+TEST_CASE("the kernel is told to keep what is kept true, and nothing else", "[fuse]") {
+  const fuse_entry_param neither = to_entry(protocol::Attributes{}, {});
+  CHECK(neither.attr_timeout == 0);
+  CHECK(neither.entry_timeout == 0);
+  CHECK(neither.generation == 0);
+  const fuse_entry_param attributes = to_entry(protocol::Attributes{}, {.attributes = true, .name = false});
+  CHECK(attributes.attr_timeout > 0);
+  CHECK(attributes.entry_timeout == 0);
+  const fuse_entry_param both = to_entry(protocol::Attributes{}, {.attributes = true, .name = true});
+  CHECK(both.attr_timeout > 0);
+  CHECK(both.entry_timeout > 0);
 }
 
 TEST_CASE("setattr changes only what the kernel names", "[fuse]") {

@@ -14,6 +14,7 @@
 #include "env/env.h"
 #include "protocol/data.h"
 #include "protocol/meta.h"
+#include "protocol/session.h"
 #include "protocol/serve.h"
 #include "rpc/method_table.h"
 #include "tests/sim/world/world.h"

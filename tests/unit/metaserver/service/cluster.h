@@ -8,6 +8,7 @@
 
 #include "metaserver/service/meta_server.h"
 #include "protocol/meta.h"
+#include "protocol/session.h"
 #include "rpc/client.h"
 #include "tests/unit/metaserver/service/fake_dataserver.h"
 
