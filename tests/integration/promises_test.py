@@ -142,6 +142,7 @@ while True:
         for i in range(20):
             writer, reader = (system.mnt, second) if i % 2 else (second, system.mnt)
             (writer / "file").write_bytes(content_of(1000 + i, i))
+            eventually(lambda: (reader / "file").exists(), "a name that was missing is pushed to the other mount")
             self.assertEqual((reader / "file").read_bytes(), content_of(1000 + i, i), f"round {i}")
             os.rename(writer / "file", writer / "other")
             eventually(lambda: not (reader / "file").exists(), "a name taken away is pushed to the other mount")
