@@ -178,7 +178,7 @@ Task<Result<std::uint32_t>> Filesystem::write(HandleId id, PreparedWrite bytes, 
   if (options_.sync || handle->flags.sync) {
     MENDFS_CO_TRY_VOID(co_await fsync(id, true));
   } else if (is_blocked) {
-    // A server that must hold these bytes is away: nothing is promised before it has them.
+    // A server that must hold these bytes is away or full: nothing is promised before it has them.
     co_await writer_->until_delivered(file, ticket);
     if (handle->failure) co_return *std::exchange(handle->failure, std::nullopt);
   }

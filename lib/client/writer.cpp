@@ -79,9 +79,11 @@ Ticket Writer::write_hole(const std::shared_ptr<OpenFile>& file, std::uint64_t o
 }
 
 bool Writer::is_blocked(const OpenFile& file, std::uint64_t offset, std::uint64_t size) const {
-  for (const ShareBytes& share : split_by_range(offset, size, file.layout))
+  for (const ShareBytes& share : split_by_range(offset, size, file.layout)) {
+    if (full_ranges_.contains(share.range)) return true;
     for (const Slot slot : holders_of(share.range, file.layout.slot_count, file.layout.copy_count))
       if (!servers_.is_up(slot)) return true;
+  }
   return false;
 }
 
@@ -134,12 +136,14 @@ Task<void> Writer::deliver(std::shared_ptr<OpenFile> file, Slot range, WriteMess
   if (reply) {
     delivered(delivery, *reply);
     queue.finish(number);
+    full_ranges_.erase(range);
   } else if (reply.code() == ErrorCode::Stale) {
     // Nothing of it was applied. Bytes that our own cut took away stay away; the rest counts as written after the cut.
     const std::uint64_t limit = file->own_cuts.limit_for(delivery.request.file.cuts.number());
     queue.take_back(number, limit == UINT64_MAX ? limit : place_before(range, limit, file->layout));
   } else {
     queue.finish(number);
+    if (reply.code() == ErrorCode::NoSpace) full_ranges_.insert(range);
     if (file->drops == delivery.drops) hooks_.on_failure(*file, reply.error());
   }
   count_cost(*file, before);

@@ -35,7 +35,8 @@ class Writer {
   Ticket write(const std::shared_ptr<OpenFile>& file, const PreparedWrite& bytes);
   /// The same for zeros over [offset, offset + size), which take no memory.
   Ticket write_hole(const std::shared_ptr<OpenFile>& file, std::uint64_t offset, std::uint64_t size);
-  /// Whether bytes written here now would have to wait for a server that is away.
+  /// Whether bytes written here now would have to wait for a server that is away, or be refused for want of space as
+  /// the last ones were.
   bool is_blocked(const OpenFile& file, std::uint64_t offset, std::uint64_t size) const;
   /// Everything up to the ticket is on all copies, or was given up.
   Task<void> until_delivered(std::shared_ptr<OpenFile> file, Ticket ticket);
@@ -63,6 +64,7 @@ class Writer {
   std::uint64_t next_sequence_ = 1;
   std::set<std::uint64_t> unanswered_;
   std::size_t queued_ = 0;
+  std::set<Slot> full_ranges_;  // whose last answer was NoSpace
   Signal room_;
   Scope scope_;
 };

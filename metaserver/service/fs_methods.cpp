@@ -217,17 +217,24 @@ Result<ListXattrReply> FsMethods::read(const ListXattrRequest& request) {
   return ListXattrReply{std::move(names)};
 }
 
-/// From the dataservers' last reports: they may be down.
+/// From the dataservers' last reports: they may be down. Every file is spread over all of them, so what is free is what
+/// the fullest one leaves.
 Result<StatFsReply> FsMethods::read(const StatFsRequest&) {
   StatFsReply reply;
   MENDFS_TRY(reply.inode_count, core_.submitter.checked(core_.names.inode_count()));
   const RingWatch* watch = ring_.watch();
+  std::uint64_t used = 0;
+  std::uint64_t least_free = UINT64_MAX;
+  std::uint64_t count = 0;
   for (Slot slot = 0; watch != nullptr && slot < watch->slot_count(); ++slot) {
     const SlotView& view = watch->view(slot);
     if (!view.last) continue;
-    reply.total_bytes += view.last->total_bytes / kCopyCountDefault;
-    reply.free_bytes += view.last->free_bytes / kCopyCountDefault;
+    ++count;
+    used += view.last->total_bytes - std::min(view.last->total_bytes, view.last->free_bytes);
+    least_free = std::min(least_free, view.last->free_bytes);
   }
+  if (count > 0) reply.free_bytes = least_free * count / kCopyCountDefault;
+  reply.total_bytes = used / kCopyCountDefault + reply.free_bytes;
   return reply;
 }
 

@@ -92,6 +92,22 @@ TEST_CASE("an unmount brings the queue home, or says what it drops", "[client]")
   CHECK(mount.cluster.client().log().contains("dropped at unmount"));
 }
 
+TEST_CASE("once a disk is full the write itself fails, until there is space again", "[client]") {
+  Mounted mount;
+  const Opened first = mount.create("a");
+  for (FakeStore& store : mount.cluster.stores) store.write_refusal = Error{ErrorCode::NoSpace, "server 1 is full"};
+  mount.write(first.handle, 0, pattern(4000, 1));
+  CHECK(mount.cluster.run(mount.filesystem->flush(first.handle)).code() == ErrorCode::NoSpace);
+  // Programs that do not look at what close() says hear of it, too.
+  const Opened second = mount.create("b");
+  CHECK(mount.cluster.run(mount.write_task(second.handle, 0, pattern(4000, 2))).code() == ErrorCode::NoSpace);
+  mount.flush(second.handle);
+  for (FakeStore& store : mount.cluster.stores) store.write_refusal.reset();
+  mount.write(second.handle, 0, pattern(4000, 2));
+  mount.flush(second.handle);
+  CHECK((mount.cluster.stored(second.attributes.inode) == pattern(4000, 2)));
+}
+
 TEST_CASE("with a timeout a write ends with EIO instead of waiting for ever", "[client]") {
   Options options;
   options.timeout = 3s;

@@ -48,6 +48,7 @@ class FakeDataserver : public ConnectionHandler {
   std::uint64_t term_confirmed = 0;
   std::size_t heartbeats = 0;
   bool no_source = false;
+  std::uint64_t free_bytes = 600;  // of 1000
   bool refuses_completion = false;
   std::map<InodeNumber, std::uint64_t> extents;
   std::vector<protocol::LostRange> lost;
@@ -105,7 +106,7 @@ class FakeDataserver : public ConnectionHandler {
     reply.term_synced = request.term_for == start_id_ ? store_->term : 0;
     reply.fence_synced = store_->fence;
     reply.total_bytes = 1000;
-    reply.free_bytes = 600;
+    reply.free_bytes = free_bytes;
     reply.durable_index = store_->durable_index;
     reply.inode_high = store_->inode_high;
     for (const Slot range : ranges_of(identity.index, identity.slot_count, kCopyCountDefault)) {

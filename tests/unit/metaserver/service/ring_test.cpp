@@ -213,4 +213,18 @@ TEST_CASE("garbage in every packed method is refused and changes nothing", "[rin
   CHECK(cluster->lookup(kSessionA, "a").meta.code == ErrorCode::NotFound);
 }
 
+TEST_CASE("what is free is what the fullest dataserver leaves", "[ring]") {
+  const auto cluster = mounted_cluster(3);
+  REQUIRE(cluster);
+  cluster->world().run_for(2s);
+  protocol::StatFsRequest request;
+  request.call.session = kSessionA;
+  CHECK(cluster->call(request).reply.total_bytes == 1500);
+  CHECK(cluster->call(request).reply.free_bytes == 900);
+  cluster->node(2).free_bytes = 10;
+  cluster->world().run_for(2s);
+  CHECK(cluster->call(request).reply.total_bytes == (400 + 400 + 990) / 2 + 15);
+  CHECK(cluster->call(request).reply.free_bytes == 15);
+}
+
 }  // namespace mendfs::metaserver
