@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <poll.h>
 
 #include <array>
 #include <cerrno>
@@ -87,6 +88,11 @@ void Session::receive_one() {
   // Unmounted, or so broken that the kernel will not be heard of again.
   watch_.reset();
   events_.on_ended();
+}
+
+bool Session::is_more_waiting() const {
+  pollfd device{.fd = fuse_session_fd(session_), .events = POLLIN, .revents = 0};
+  return ::poll(&device, 1, 0) > 0;
 }
 
 }  // namespace mendfs::fuse

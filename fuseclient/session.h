@@ -54,9 +54,12 @@ class Session {
 
  private:
   Session(SessionParts parts, SessionEvents events)
-      : requests_(parts.requests), hasher_(parts.threads), events_(std::move(events)) {}
+      : requests_(parts.requests),
+        hasher_(parts.threads, [this] { return is_more_waiting(); }),
+        events_(std::move(events)) {}
   Result<void> begin(Readiness& readiness);
   void receive_one();
+  bool is_more_waiting() const;
 
   Requests& requests_;
   WriteHasher hasher_;

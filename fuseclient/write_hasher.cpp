@@ -5,15 +5,14 @@
 namespace mendfs::fuse {
 namespace {
 
-/// Below this, hashing takes hardly longer than waking another thread and being woken by it.
-constexpr std::size_t kAsideSizeMin = 64u << 10;
+/// Below this (40 us), hashing takes hardly longer than waking another thread and being woken by it.
+constexpr std::size_t kAsideSizeMin = 128u << 10;
 
 }  // namespace
 
 void WriteHasher::prepare(InodeNumber file, std::uint64_t offset, Buffer data, std::uint32_t block_size, GoOn go_on) {
-  const bool is_large = data.size() >= kAsideSizeMin;
-  auto under_way = pending_.find(file);
-  if (!is_large && under_way == pending_.end()) {
+  const bool aside = data.size() >= kAsideSizeMin && is_more_waiting_();
+  if (!aside && !pending_.contains(file)) {
     go_on(client::prepare_write(offset, std::move(data), block_size));
     return;
   }
@@ -21,10 +20,10 @@ void WriteHasher::prepare(InodeNumber file, std::uint64_t offset, Buffer data, s
   auto pending = std::make_shared<Pending>();
   pending->go_on = std::move(go_on);
   pending_[file].push_back(pending);
-  if (!is_large) {
+  if (!aside) {
     pending->write = client::prepare_write(offset, std::move(data), block_size);
     pending->hashed = true;
-    return;  // behind a large one
+    return;  // one before it is not ready
   }
   threads_.run([pending, offset, data = std::move(data),
                 block_size] { pending->write = client::prepare_write(offset, data, block_size); },

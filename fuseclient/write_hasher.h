@@ -1,5 +1,6 @@
-// Hashes what is written before the client core takes it: much on another core, little at once. The writes of one file
-// go on in the order in which they came. Loop thread.
+// Hashes what is written before the client core takes it: at once, or, when it is much and more requests are waiting,
+// on another core. For a lone writer the way there and back is longer than what it saves, and the bytes are in this
+// core's cache. The writes of one file go on in the order in which they came. Loop thread.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 
 #include "base/buffer.h"
 #include "block/types.h"
@@ -19,7 +21,9 @@ class WriteHasher {
  public:
   using GoOn = std::function<void(client::PreparedWrite)>;
 
-  explicit WriteHasher(Threads& threads) : threads_(threads) {}
+  /// `is_more_waiting` tells whether the kernel has another request ready.
+  WriteHasher(Threads& threads, std::function<bool()> is_more_waiting)
+      : threads_(threads), is_more_waiting_(std::move(is_more_waiting)) {}
   WriteHasher(const WriteHasher&) = delete;
 
   /// `go_on` gets the bytes with their digests, now or later.
@@ -34,7 +38,8 @@ class WriteHasher {
   void hand_on(InodeNumber file);
 
   Threads& threads_;
-  /// Of the files with a large write under way: it, and all that came after it.
+  std::function<bool()> is_more_waiting_;
+  /// Of the files with a write on another core: it, and all that came after it.
   std::unordered_map<InodeNumber, std::deque<std::shared_ptr<Pending>>> pending_;
 };
 

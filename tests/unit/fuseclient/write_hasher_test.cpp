@@ -23,7 +23,8 @@ class FakeThreads final : public Threads {
 
 struct HasherFixture {
   FakeThreads threads;
-  WriteHasher hasher{threads};
+  bool more_waits = true;
+  WriteHasher hasher{threads, [this] { return more_waits; }};
   std::vector<std::uint64_t> handed_on;  // the offsets of the writes
 
   void write(InodeNumber file, std::uint64_t offset, std::size_t size) {
@@ -43,7 +44,14 @@ TEST_CASE_METHOD(HasherFixture, "a small write goes on at once", "[fuse]") {
   CHECK(threads.jobs.empty());
 }
 
-TEST_CASE_METHOD(HasherFixture, "a large write is hashed beside the loop", "[fuse]") {
+TEST_CASE_METHOD(HasherFixture, "a large write that nothing waits behind goes on at once", "[fuse]") {
+  more_waits = false;
+  write(1, 0, kLarge);
+  CHECK(handed_on == std::vector<std::uint64_t>{0});
+  CHECK(threads.jobs.empty());
+}
+
+TEST_CASE_METHOD(HasherFixture, "a large write is hashed on another core when more requests wait", "[fuse]") {
   write(1, 0, kLarge);
   CHECK(handed_on.empty());
   REQUIRE(threads.jobs.size() == 1);
@@ -53,7 +61,9 @@ TEST_CASE_METHOD(HasherFixture, "a large write is hashed beside the loop", "[fus
 
 TEST_CASE_METHOD(HasherFixture, "the writes of a file keep their order, whichever is hashed first", "[fuse]") {
   write(1, 0, kLarge);
-  write(1, 1, 10);
+  more_waits = false;
+  write(1, 1, kLarge);
+  more_waits = true;
   write(1, 2, kLarge);
   write(1, 3, 10);
   CHECK(handed_on.empty());
