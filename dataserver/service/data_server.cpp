@@ -9,6 +9,7 @@
 #include "dataserver/service/block_methods.h"
 #include "dataserver/service/control.h"
 #include "dataserver/service/node_methods.h"
+#include "dataserver/service/scrubber.h"
 #include "env/future.h"
 #include "protocol/serve.h"
 #include "rpc/client.h"
@@ -26,10 +27,12 @@ struct Service {
         rebuild(env, *store, replica),
         control({env, *store, replica, rebuild}, settings),
         node_methods(env, *store, replica, rebuild, control),
-        block_methods(env, *store, replica) {
+        block_methods(env, *store, replica),
+        scrubber(env, *store, replica) {
     control.add_methods(table);
     node_methods.add_methods(table);
     block_methods.add_methods(table);
+    scrubber.add_methods(table);
   }
 
   std::unique_ptr<store::BlockStore> store;
@@ -39,6 +42,7 @@ struct Service {
   Control control;
   NodeMethods node_methods;
   BlockMethods block_methods;
+  Scrubber scrubber;
 };
 
 HttpReply text_reply(unsigned status, std::string body) {
@@ -105,6 +109,7 @@ Task<Result<void>> DataServer::Parts::start() {
   service = std::make_unique<Service>(env, std::move(store), settings, std::move(fail));
   service->store->forget_recovery();
   service->control.start();
+  service->scrubber.start();
   co_return Result<void>();
 }
 

@@ -50,6 +50,9 @@ constexpr auto kForwardTimeout = 30s;       // one forward, which may wait for a
 constexpr auto kForwardAgainAfter = 100ms;  // a forward or handshake that a connected holder refused
 constexpr auto kReadyWait = 1s;             // a write waits this long for a handshake or a grant before it is refused
 constexpr auto kBlockedAfter = 1s;          // a write waiting longer for another holder counts as blocked
+constexpr auto kScrubFirst = 1h;            // a first scrub this long after the start
+constexpr auto kScrubEvery = 168h;          // and each next one after the end of the last
+constexpr std::uint64_t kScrubBytesPerSecond = 32u << 20;  // of a scrub that nobody asked for
 constexpr std::size_t kForwardBytesMax = 256u << 20;  // parked for one holder; beyond it writes are refused
 
 // Client.

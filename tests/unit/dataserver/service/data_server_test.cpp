@@ -169,6 +169,40 @@ TEST_CASE_METHOD(TwoServers, "a block written by hand is on both servers, verifi
   CHECK(call_struct(1, "block.get", {7, 4}).at("state") == rpc::Value("hole"));
 }
 
+TEST_CASE_METHOD(TwoServers, "a scrub finds and mends damage that nobody has read", "[dataserver][scrub]") {
+  start_all();
+  make_all_ready();
+  constexpr int kBlocks = 40;
+  for (int block = 0; block < kBlocks; block += 2) (void)call_struct(0, "block.put", {7, block, kData, 0});
+  (void)call_struct(1, "block.corrupt", {7, 4, "flip", 5});
+  (void)call_struct(1, "block.corrupt", {7, 8, "zero", 6});
+  (void)call_struct(1, "block.corrupt", {7, 10, "stale", 7});
+
+  CHECK(call_struct(1, "scrub.start").at("running") == rpc::Value(true));
+  REQUIRE(world.run_until([&] { return call_struct(1, "scrub.status").at("running") == rpc::Value(false); }));
+  const rpc::Struct first = call_struct(1, "scrub.status");
+  CHECK(first.at("passes") == rpc::Value(1));
+  // What it mended was stored anew, at the end, and is read there as well.
+  CHECK(first.at("blocks_checked") == rpc::Value(kBlocks / 2 + 3));
+  CHECK(first.at("blocks_bad") == rpc::Value(3));
+  CHECK(first.at("blocks_mended") == rpc::Value(3));
+  CHECK(call_struct(1, "block.verify", {7}).at("bad") == rpc::Value(rpc::Array{}));
+
+  (void)call_struct(1, "scrub.start");
+  REQUIRE(world.run_until([&] { return call_struct(1, "scrub.status").at("passes") == rpc::Value(2); }));
+  CHECK(call_struct(1, "scrub.status").at("blocks_bad") == rpc::Value(0));
+}
+
+TEST_CASE_METHOD(TwoServers, "a scrub begins by itself", "[dataserver][scrub]") {
+  start_all();
+  make_all_ready();
+  (void)call_struct(0, "block.put", {7, 4, kData, 0});
+  (void)call_struct(1, "block.corrupt", {7, 4, "flip", 5});
+  world.run_for(timing::kScrubFirst);
+  REQUIRE(world.run_until([&] { return call_struct(1, "scrub.status").at("passes") == rpc::Value(1); }));
+  CHECK(call_struct(1, "scrub.status").at("blocks_mended") == rpc::Value(1));
+}
+
 TEST_CASE_METHOD(TwoServers, "calls by hand that make no sense are refused with a sentence", "[dataserver]") {
   start_all();
   make_all_ready();
