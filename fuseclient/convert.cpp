@@ -54,7 +54,7 @@ fuse_entry_param to_entry(const protocol::Attributes& attributes, Keep keep) {
   entry.generation = 0;  // inode numbers are never used again
   entry.attr = to_stat(attributes);
   entry.attr_timeout = keep.attributes ? kUntilTold : 0;
-  entry.entry_timeout = keep.name ? kUntilTold : 0;
+  if (keep.name) entry.entry_timeout = S_ISDIR(attributes.mode) ? kDirectoryName : kUntilTold;
   return entry;
 }
 

@@ -20,6 +20,8 @@ constexpr std::uint32_t kRequestSizeMax = 1u << 20;
 struct stat to_stat(const protocol::Attributes& attributes);
 /// How long, in seconds, the kernel keeps what the core keeps true: until it is told otherwise.
 constexpr double kUntilTold = 1e6;
+/// And the names of directories, which are not taken from it: who works in one would lose his way.
+constexpr double kDirectoryName = 0.1;
 /// What the kernel may keep of an answer; the rest it asks for again each time.
 struct Keep {
   bool attributes = false;

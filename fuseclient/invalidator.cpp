@@ -1,5 +1,6 @@
 #include "fuseclient/invalidator.h"
 
+#include <cerrno>
 #include <thread>
 #include <utility>
 
@@ -35,7 +36,10 @@ void Invalidator::forget_attributes(InodeNumber inode) {
 
 void Invalidator::forget_name(InodeNumber parent, std::string name) {
   names_.call([this, parent, name = std::move(name)] {
-    fuse_lowlevel_notify_inval_entry(session_, parent, name.c_str(), name.size());
+    // Looked up again when next used; kernels before 6.2 cannot but take it away at once.
+    const int expired =
+        fuse_lowlevel_notify_expire_entry(session_, parent, name.c_str(), name.size(), FUSE_LL_EXPIRE_ONLY);
+    if (expired == -ENOSYS) fuse_lowlevel_notify_inval_entry(session_, parent, name.c_str(), name.size());
   });
 }
 

@@ -78,10 +78,13 @@ Task<Result<Opened>> Filesystem::do_open(InodeNumber inode, OpenFlags flags, std
   }
   auto answer = co_await meta_.call(std::move(request), inode);
   if (!answer) {
-    if (name && answer.code() == ErrorCode::StaleHandle) cache_.drop_name(name->parent, name->name);
+    if (name && answer.code() == ErrorCode::StaleHandle) cache_.drop_name(*name);
     co_return answer.error();
   }
   cache_.learn(answer->reply, answer->as_of);
+  // Nobody can have come here by a name that still stands, unless by a descriptor of ours: the kernel looks again.
+  if (answer->reply.link_count == 0 && (known == nullptr || known->handle_count == 0))
+    co_return Error{ErrorCode::StaleHandle, "the file has lost its name"};
   const File file = file_of(answer->reply);
   if (flags.write) file->has_mark = true;
   file->meta_index = std::max(file->meta_index, answer->index);

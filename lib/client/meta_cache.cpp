@@ -1,5 +1,7 @@
 #include "client/meta_cache.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -91,8 +93,10 @@ MetaCache::Dropped MetaCache::changed_elsewhere(const protocol::ChangesRequest::
     parent->directory->listed_up_to.reset();
     const auto known = parent->directory->names.find(name.name);
     if (known == parent->directory->names.end() || known->second.as_of >= changes.up_to) continue;
-    erase_name(name.parent, *parent->directory, name.name);
-    dropped.names.push_back(name);
+    if (!known->second.is_directory) dropped.names.push_back(name);
+    // The inode keeps it, as the name to open it with: the kernel may be on its way by it.
+    parent->directory->names.erase(known);
+    --size_;
   }
   forget_again(dropped);
   return dropped;
@@ -117,10 +121,12 @@ void MetaCache::learn(const protocol::Attributes& attributes, std::uint64_t as_o
 
 void MetaCache::learn_name(InodeNumber parent, const std::string& name, InodeNumber inode, std::uint64_t as_of) {
   if (!is_fresh(key_of(parent, name), as_of)) return;
+  const Node* named_now = find_node(inode);
+  const bool is_directory = named_now != nullptr && named_now->attributes && S_ISDIR(named_now->attributes->mode);
   Directory& names = directory(parent);
-  const auto [entry, is_new] = names.names.try_emplace(name, Name{inode, as_of});
+  const auto [entry, is_new] = names.names.try_emplace(name, Name{inode, as_of, is_directory});
   if (is_new) ++size_;
-  if (!is_new && entry->second.as_of <= as_of) entry->second = {inode, as_of};
+  if (!is_new && entry->second.as_of <= as_of) entry->second = {inode, as_of, is_directory};
   if (Node* named = find_node(entry->second.inode)) {
     named->parent = parent;
     named->name = name;
@@ -152,12 +158,13 @@ void MetaCache::learn_new_directory(InodeNumber inode) {
   if (is_kept_true_ && find_node(inode) != nullptr) directory(inode).is_whole = true;
 }
 
-void MetaCache::drop_name(InodeNumber parent, const std::string& name) {
-  Node* known = find_node(parent);
+void MetaCache::drop_name(const protocol::NameState& name) {
+  if (Node* named = find_node(name.inode)) named->parent = 0;
+  Node* known = find_node(name.parent);
   if (known == nullptr || known->directory == nullptr) return;
   known->directory->is_whole = false;
   known->directory->listed_up_to.reset();
-  erase_name(parent, *known->directory, name);
+  erase_name(name.parent, *known->directory, name.name);
 }
 
 std::optional<protocol::Attributes> MetaCache::attributes(InodeNumber inode) {
@@ -259,7 +266,8 @@ void MetaCache::tell_and_erase(InodeNumber inode) {
   const Node* known = find_node(inode);
   if (known->attributes) hooks_.forget_attributes(inode);
   if (known->directory != nullptr)
-    for (const auto& [name, entry] : known->directory->names) hooks_.forget_name(inode, name);
+    for (const auto& [name, entry] : known->directory->names)
+      if (!entry.is_directory) hooks_.forget_name(inode, name);
   erase_node(inode);
 }
 

@@ -29,6 +29,8 @@ class MetaCache {
  public:
   struct Hooks {
     std::function<void(InodeNumber)> forget_attributes;
+    /// Not of directories: of their names the front end keeps nothing for long, since taking a name from a directory
+    /// takes it from those who work in it, too.
     std::function<void(InodeNumber parent, const std::string& name)> forget_name;
   };
   struct Limits {
@@ -67,13 +69,13 @@ class MetaCache {
                   std::uint64_t as_of);
   /// It has just been made, so it is whole.
   void learn_new_directory(InodeNumber directory);
-  /// The name turned out to lead elsewhere.
-  void drop_name(InodeNumber parent, const std::string& name);
+  /// A name that name_of() gave turned out to lead elsewhere.
+  void drop_name(const protocol::NameState& name);
 
   std::optional<protocol::Attributes> attributes(InodeNumber inode);
   /// The inode of a name; 0 when it does not exist; nothing when that is not known.
   std::optional<InodeNumber> find(InodeNumber parent, const std::string& name);
-  /// The name under which the inode was last seen, if the kernel may know it.
+  /// The name under which the inode was last seen: the kernel may still come to it by that.
   std::optional<protocol::NameState> name_of(InodeNumber inode) const;
 
   /// Whether the front end may keep these until told otherwise.
@@ -90,6 +92,7 @@ class MetaCache {
   struct Name {
     InodeNumber inode = 0;
     std::uint64_t as_of = 0;
+    bool is_directory = false;
   };
   struct Directory {
     std::unordered_map<std::string, Name> names;

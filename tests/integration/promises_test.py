@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import subprocess
 import time
 
 import cluster
@@ -175,6 +176,19 @@ while True:
             self.assertEqual((seen / "file3").read_bytes(), content_of(50, 100 + i), f"version {i}")
         os.rename(tree, system.mnt / "moved")
         eventually(lambda: (second / "moved" / "new").exists() and not seen.exists(), "a directory's new name is pushed")
+
+    def test_6_whoever_works_in_a_directory_stays_there_when_caches_are_dropped(self):
+        system = self.cluster()
+        inner = system.mnt / "outer" / "inner"
+        inner.mkdir(parents=True)
+        shell = subprocess.Popen(["/bin/sh", "-c", "read go; pwd -P"], cwd=inner, stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True)
+        os.stat(inner)
+        system.metaserver.kill()
+        system.metaserver.start()
+        (system.mnt / "file").write_bytes(b"the mount has heard of the restart")
+        where, _ = shell.communicate("go\n")
+        self.assertEqual(where.strip(), str(inner.resolve()))
 
     def test_6_a_mount_cut_off_from_the_metaserver_trusts_nothing_it_kept(self):
         system = self.cluster()

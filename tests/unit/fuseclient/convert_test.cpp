@@ -39,6 +39,9 @@ TEST_CASE("the kernel is told to keep what is kept true, and nothing else", "[fu
   const fuse_entry_param both = to_entry(protocol::Attributes{}, {.attributes = true, .name = true});
   CHECK(both.attr_timeout > 0);
   CHECK(both.entry_timeout > 0);
+  protocol::Attributes directory;
+  directory.mode = S_IFDIR | 0755;
+  CHECK(to_entry(directory, {.attributes = true, .name = true}).entry_timeout <= 0.1);
 }
 
 TEST_CASE("setattr changes only what the kernel names", "[fuse]") {

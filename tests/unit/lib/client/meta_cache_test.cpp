@@ -109,6 +109,22 @@ TEST_CASE("a change elsewhere drops what it touched and nothing else", "[meta_ca
   CHECK(f.names_forgotten == std::set<std::string>{"name"});
 }
 
+TEST_CASE("the name of a directory is dropped without taking it from the front end", "[meta_cache]") {
+  Fixture f;
+  protocol::Attributes directory = attributes_of(kFile, 1);
+  directory.mode = S_IFDIR | 0755;
+  f.cache.learn(directory, 110);
+  f.cache.learn_name(kDirectory, "sub", kFile, 110);
+  protocol::ChangesRequest::Answer heard = changes(111);
+  heard.names = {{kDirectory, "sub", 0}};
+  f.cache.changed_elsewhere(heard);
+  CHECK_FALSE(f.cache.find(kDirectory, "sub"));
+  f.cache.learn_name(kDirectory, "sub", kFile, 111);
+  f.cache.reset();
+  CHECK(f.names_forgotten.empty());
+  CHECK(f.attributes_forgotten.count(kFile) == 1);
+}
+
 TEST_CASE("what is known as of a later entry than the feed has come to stays", "[meta_cache]") {
   Fixture f;
   f.cache.learn(attributes_of(kFile, 5), 130);
@@ -230,9 +246,15 @@ TEST_CASE("an inode is known by the name it was last seen under", "[meta_cache]"
   CHECK(f.cache.name_of(kFile)->name == "b");
   CHECK(f.cache.find(kDirectory, "a") == kFile);
   CHECK(f.cache.name_of(kFile)->name == "a");
-  f.cache.drop_name(kDirectory, "a");
-  CHECK_FALSE(f.cache.name_of(kFile));
+  protocol::ChangesRequest::Answer heard = changes(111);
+  heard.names = {{kDirectory, "a", 0}};
+  f.cache.changed_elsewhere(heard);
   CHECK_FALSE(f.cache.find(kDirectory, "a"));
+  // The kernel may be on its way by it: the open asks whether it still leads there.
+  REQUIRE(f.cache.name_of(kFile));
+  CHECK(f.cache.name_of(kFile)->name == "a");
+  f.cache.drop_name(*f.cache.name_of(kFile));
+  CHECK_FALSE(f.cache.name_of(kFile));
 }
 
 TEST_CASE("many look-ups in one directory make it worth reading", "[meta_cache]") {
