@@ -84,7 +84,7 @@ Task<void> Forwarder::ask() {
   protocol::SyncRequest request;
   const Time deadline = node_.env.loop.now() + timing::kPeerCallTimeout;
   auto answer = co_await node_.channel(holder_).call(std::move(request), std::vector<Buffer>(), deadline);
-  if (answer) position_ = answer->reply;
+  if (answer) position_ = answer->reply.durable;
 }
 
 }  // namespace mendfs::replication

@@ -176,7 +176,7 @@ Task<Primary::Outcome> Primary::answer_stored(Version version) {
     auto answer =
         co_await node_.channel(holder->forwarder.holder()).call(std::move(request), std::vector<Buffer>(), deadline);
     if (!answer) co_return Error{ErrorCode::Unavailable, answer.error().message};
-    reply.holders.push_back(answer->reply);
+    reply.holders.push_back(answer->reply.durable);
   }
   Result<store::Position> synced = co_await node_.store.sync();
   if (!synced) {

@@ -178,7 +178,8 @@ ServedTask<SyncRequest> Replica::Impl::sync(SyncRequest request) {
     }
   }
   Served<SyncRequest> answer;
-  answer.reply = node.position_here(node.store.durable());
+  answer.reply.durable = node.position_here(node.store.durable());
+  answer.reply.earlier = node.store.superblock().earlier;
   co_return answer;
 }
 

@@ -210,6 +210,7 @@ Task<Result<void>> StoreRecovery::survey_segment(SegmentNumber number) {
       continue;
     }
     last_intact_ = record->position;
+    intact_ends_[number] = record->position + record->size;
     if (record->prefix.type == RecordType::Begin) MENDFS_CO_TRY_VOID(note_begin(*record));
     if (record->prefix.type != RecordType::Sync) continue;
     MENDFS_CO_TRY(const SyncMeta sync, decode_meta<SyncMeta>(record->prefix, record->head));
@@ -230,8 +231,11 @@ Result<void> StoreRecovery::note_begin(const FoundRecord& record) {
   }
   if (begin.previous_end <= replay_from_) return {};
   const bool missing = !sizes_.contains(segment_of(begin.previous_end));
-  // Of an index built anew nobody knows which segments compaction had removed.
-  if (missing && recovery_.index_rebuilt) return {};
+  if (missing && recovery_.index_rebuilt) {
+    // Of an index built anew nobody knows which segments compaction had removed.
+    unknown_from_ = std::min(unknown_from_, position_of(segment_of(begin.previous_end), 0));
+    return {};
+  }
   expect_end(begin.previous_end);
   if (!missing || is_torn({position_of(segment_of(begin.previous_end), 0), 0, false})) return {};
   // Known before the end of the survey: the index, which names what was in it, is built anew too.
@@ -306,6 +310,19 @@ Result<void> StoreRecovery::close_gap(const Gap& gap) {
   return file->truncate(end);
 }
 
+/// Up to where nothing of what the life before wrote is missing. Requires: it has ended with a reboot.
+Position StoreRecovery::kept_until() const {
+  // After a failed write-out the page cache may show what the device has not.
+  if (parts_.superblock.boot_id.empty()) return durable_;
+  Position broken = unknown_from_ >= durable_ ? unknown_from_ : UINT64_MAX;
+  for (const Gap& gap : gaps_) broken = std::min(broken, gap.position);
+  if (broken < durable_ || (broken < UINT64_MAX && offset_of(broken) > 0)) return broken;
+  // What is at the front of a segment says where the one before it ended. Without it, or when the power cut left the
+  // segment empty, only what can be read of the one before is known.
+  const auto after = broken == UINT64_MAX ? intact_ends_.end() : intact_ends_.lower_bound(segment_of(broken));
+  return after == intact_ends_.begin() ? durable_ : std::max(durable_, std::prev(after)->second);
+}
+
 /// What was found may be answered for from now on, so it is made durable; writing goes on in a new segment.
 Task<Result<void>> StoreRecovery::finish() {
   Position end = 0;
@@ -321,6 +338,9 @@ Task<Result<void>> StoreRecovery::finish() {
   parts_.log.start(parts_.superblock.generation, next, end);
   parts_.flushed = replay_from_;
   if (recovery_.rebooted) {
+    std::vector<protocol::EarlierLife>& earlier = parts_.superblock.earlier;
+    earlier.push_back({parts_.superblock.boot, kept_until()});
+    if (earlier.size() > kEarlierLivesMax) earlier.erase(earlier.begin());
     parts_.superblock.boot_id = parts_.env.disk.boot_id();
     parts_.superblock.boot = random_id();
     for (RangeState& range : parts_.superblock.ranges) range.behind = range.complete;

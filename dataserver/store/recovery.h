@@ -54,6 +54,7 @@ class StoreRecovery {
   bool is_torn(const Gap& gap) const;
   Task<Result<void>> judge_gaps();
   Result<void> close_gap(const Gap& gap);
+  Position kept_until() const;
   Task<Result<void>> finish();
   std::uint32_t first_offset(SegmentNumber number) const;
   Result<std::shared_ptr<File>> open_segment(SegmentNumber number);
@@ -66,8 +67,10 @@ class StoreRecovery {
   std::map<SegmentNumber, std::uint64_t> sizes_;   // of the files there are
   std::map<SegmentNumber, SegmentSummary> known_;  // as of the index's last flush
   Position replay_from_ = 0;
-  Position durable_ = 0;      // newest known sync point
-  Position last_intact_ = 0;  // position of the last intact record
+  Position durable_ = 0;                           // newest known sync point
+  Position last_intact_ = 0;                       // position of the last intact record
+  std::map<SegmentNumber, Position> intact_ends_;  // of the last intact record of each segment surveyed
+  Position unknown_from_ = UINT64_MAX;  // where a segment is gone that compaction or a power cut may have removed
   std::vector<Gap> gaps_;
   Time progress_logged_{};
   std::uint64_t records_seen_ = 0;

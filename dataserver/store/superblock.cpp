@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::array<const char*, 2> kFileNames = {"superblock.1", "superblock.2"};
 // docs/disk-format.md, "Superblock": magic, checksum64 of the packed struct, the packed struct.
-constexpr std::string_view kMagic = "mendfsS1";
+constexpr std::string_view kMagic = "mendfsS2";
 constexpr std::size_t kChecksumSize = sizeof(std::uint64_t);
 constexpr std::size_t kSizeMax = 16u << 20;
 

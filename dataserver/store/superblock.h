@@ -12,6 +12,7 @@
 #include "env/disk.h"
 #include "env/task.h"
 #include "protocol/control.h"
+#include "protocol/data.h"
 
 namespace mendfs::store {
 
@@ -30,10 +31,14 @@ struct RangeState {
   }
 };
 
+/// A client that has not asked for an fsync over so many reboots is told that its bytes may be lost.
+constexpr std::size_t kEarlierLivesMax = 16;
+
 struct Superblock {
   Generation generation;  // of this store, random, made with the directory
   std::string boot_id;    // of the machine when it was last opened; empty: un-synced bytes may be lost
   Uuid boot;              // random, new whenever un-synced bytes may have been lost
+  std::vector<protocol::EarlierLife> earlier;  // before it, oldest first; the last kEarlierLivesMax
 
   // Who it is. Everything is zero until a metaserver adopts it.
   bool adopted = false;
@@ -73,6 +78,7 @@ struct Superblock {
     v("generation", generation);
     v("boot_id", boot_id);
     v("boot", boot);
+    v("earlier", earlier);
     v("adopted", adopted);
     v("cluster", cluster);
     v("ring", ring);

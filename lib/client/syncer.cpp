@@ -16,6 +16,14 @@ bool is_of_life(const UnsyncedIn& in, const protocol::HolderPosition& life) {
   return in.boot == life.boot && in.generation == life.generation;
 }
 
+/// The server has restarted since, and what was needed had been on its device by then.
+bool is_kept(const UnsyncedIn& in, std::uint64_t position, const protocol::SyncReply& reply) {
+  return in.generation == reply.durable.generation &&
+         std::any_of(reply.earlier.begin(), reply.earlier.end(), [&](const protocol::EarlierLife& life) {
+           return life.boot == in.boot && position <= life.kept_until;
+         });
+}
+
 /// Forgets that it was to be synced up to `position`; what was written later stays.
 void forget(OpenFile& file, const UnsyncedIn& in, std::uint64_t position) {
   const auto known = file.unsynced.find(in);
@@ -83,19 +91,19 @@ Task<void> Syncer::sync_returned(Slot slot, std::vector<std::shared_ptr<OpenFile
 Task<Result<Syncer::Needs>> Syncer::sync_slot(Slot slot, Needs needs) {
   std::uint64_t furthest = 0;
   for (const Need& need : needs) furthest = std::max(furthest, need.position);
-  protocol::HolderPosition durable = servers_.durable(slot);
+  protocol::SyncReply now{servers_.durable(slot), {}};
   const bool is_known = std::all_of(needs.begin(), needs.end(), [&](const Need& need) {
-    return is_of_life(need.in, durable) && need.position <= durable.position;
+    return is_of_life(need.in, now.durable) && need.position <= now.durable.position;
   });
   if (!is_known) {
     std::shared_ptr<OpenFile> file = needs.front().file;
-    Result<protocol::HolderPosition> synced = co_await ask(slot, std::move(file), furthest, Patience::Fsync);
+    Result<protocol::SyncReply> synced = co_await ask(slot, std::move(file), furthest, Patience::Fsync);
     if (!synced) co_return synced.error();
-    durable = *synced;
+    now = std::move(*synced);
   }
   Needs restarted;
   for (Need& need : needs) {
-    if (is_of_life(need.in, durable))
+    if (is_of_life(need.in, now.durable) || is_kept(need.in, need.position, now))
       forget(*need.file, need.in, need.position);
     else
       restarted.push_back(std::move(need));
@@ -118,7 +126,7 @@ Task<Result<void>> Syncer::sync_restarted(Slot slot, Needs needs, Patience patie
       if (!caught_up) co_return caught_up;
     }
     std::shared_ptr<OpenFile> file = needs.front().file;
-    const Result<protocol::HolderPosition> synced = co_await ask(slot, std::move(file), UINT64_MAX, patience);
+    const Result<protocol::SyncReply> synced = co_await ask(slot, std::move(file), UINT64_MAX, patience);
     if (!synced) co_return synced.error();
     // Over a new connection it may be another life that was synced.
   } while (channel.since() != connected);
@@ -126,8 +134,8 @@ Task<Result<void>> Syncer::sync_restarted(Slot slot, Needs needs, Patience patie
   co_return Result<void>{};
 }
 
-Task<Result<protocol::HolderPosition>> Syncer::ask(Slot slot, std::shared_ptr<OpenFile> file, std::uint64_t position,
-                                                   Patience patience) {
+Task<Result<protocol::SyncReply>> Syncer::ask(Slot slot, std::shared_ptr<OpenFile> file, std::uint64_t position,
+                                              Patience patience) {
   protocol::Channel& channel = servers_.channel(slot);
   std::string reason = "no answer yet";
   const std::vector<Slot> slots{slot};
@@ -148,10 +156,10 @@ Task<Result<protocol::HolderPosition>> Syncer::ask(Slot slot, std::shared_ptr<Op
     const Time deadline = loop_.now() + attempt_limit(timing::kWriteResendAfter, timeout, waited);
     auto answer = co_await channel.call(std::move(request), {}, deadline);
     if (answer) {
-      protocol::HolderPosition durable = answer->reply;
-      durable.slot = slot;
-      servers_.note_durable(durable);
-      co_return durable;
+      protocol::SyncReply reply = std::move(answer->reply);
+      reply.durable.slot = slot;
+      servers_.note_durable(reply.durable);
+      co_return reply;
     }
     if (answer.code() != ErrorCode::Unavailable && answer.code() != ErrorCode::OutcomeUnknown)
       co_return Error{ErrorCode::Io, answer.error().message};

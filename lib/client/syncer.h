@@ -45,8 +45,8 @@ class Syncer {
 
   Task<Result<Needs>> sync_slot(Slot slot, Needs needs);
   Task<Result<void>> sync_restarted(Slot slot, Needs needs, Patience patience);
-  Task<Result<protocol::HolderPosition>> ask(Slot slot, std::shared_ptr<OpenFile> file, std::uint64_t position,
-                                             Patience patience);
+  Task<Result<protocol::SyncReply>> ask(Slot slot, std::shared_ptr<OpenFile> file, std::uint64_t position,
+                                        Patience patience);
   Task<Result<void>> until_caught_up(Slot slot, std::shared_ptr<OpenFile> file, Slot range, Patience patience);
 
   Loop& loop_;

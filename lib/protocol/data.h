@@ -259,11 +259,32 @@ struct RepairRequest {
   }
 };
 
-/// Answered when everything up to `position` in this server's log survives a power cut; the reply says whose log, and up
-/// to where. A position beyond its end (one of an earlier life, or UINT64_MAX): everything there is now.
+/// A life of a store that ended with the loss of un-synced bytes. What lay before `kept_until` in its log is still there,
+/// and durable.
+struct EarlierLife {
+  Uuid boot;
+  std::uint64_t kept_until = 0;
+  template <class V>
+  void fields(V& v) {
+    v("boot", boot);
+    v("kept_until", kept_until);
+  }
+};
+
+struct SyncReply {
+  HolderPosition durable;            // whose log, and up to where it survives a power cut
+  std::vector<EarlierLife> earlier;  // of the same store, the last ones
+  template <class V>
+  void fields(V& v) {
+    v("durable", durable);
+    v("earlier", earlier);
+  }
+};
+/// Answered when everything up to `position` in this server's log survives a power cut. A position beyond its end (one
+/// of an earlier life, or UINT64_MAX): everything there is now.
 struct SyncRequest {
   static constexpr MessageType kType = MessageType::Sync;
-  using Reply = HolderPosition;
+  using Reply = SyncReply;
   std::uint64_t position = 0;
   template <class V>
   void fields(V& v) {

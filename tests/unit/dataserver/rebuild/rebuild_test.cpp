@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "protocol/timing.h"
 #include "tests/unit/dataserver/replication/ring_fixture.h"
 
 namespace mendfs::test {
@@ -237,6 +238,33 @@ TEST_CASE("an old copy of a store is complete for nothing, and is brought up to 
   CHECK(ring.read(1, 10, 0)->state == BlockState::Unknown);
   REQUIRE(ring.until_complete(1));
   check_files(ring, 1, 1, 6);
+}
+
+TEST_CASE("servers that all lost power say what they had kept of it", "[rebuild]") {
+  Ring ring;
+  attach_rebuild(ring);
+  REQUIRE(ring.settle());
+  const Result<WriteReply> old_write = ring.write(5, 0, filled(kBlock, 'a'));
+  REQUIRE(old_write.ok());
+  ring.world.run_for(timing::kDataSyncEvery);
+  const Result<WriteReply> new_write = ring.write(5, 3, filled(kBlock, 'b'));
+  REQUIRE(new_write.ok());
+  for (Slot slot : {0u, 1u}) ring.cut_power(slot);
+  for (Slot slot : {0u, 1u}) ring.start(slot);
+  REQUIRE(ring.until_complete(0));
+  REQUIRE(ring.until_complete(1));
+  for (std::size_t i = 0; i < 2; ++i) {
+    const HolderPosition& position = old_write->holders.at(i);
+    SyncRequest request;
+    request.position = position.position;
+    const Result<Answer<SyncRequest>> synced =
+        sim::run(ring.world, ring.channel(position.slot).call(std::move(request), std::vector<Buffer>(), ring.soon()));
+    REQUIRE(synced.ok());
+    CHECK(synced->reply.durable.boot != position.boot);
+    REQUIRE(synced->reply.earlier.size() == 1);
+    CHECK(synced->reply.earlier.front().boot == position.boot);
+    CHECK(synced->reply.earlier.front().kept_until >= position.position);
+  }
 }
 
 }  // namespace

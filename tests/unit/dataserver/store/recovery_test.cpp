@@ -1,6 +1,7 @@
 #include "dataserver/store/recovery.h"
 
 #include <algorithm>
+#include <map>
 
 #include "tests/unit/dataserver/store/store_fixture.h"
 
@@ -90,6 +91,55 @@ TEST_CASE("a segment cut short anywhere costs only what was behind the cut", "[s
   fixture.restart();
   CHECK_FALSE(fixture.store->recovery().records_lost);
   CHECK(count_good(fixture, count + 1) == good + 1);
+}
+
+TEST_CASE("after a power cut the store knows up to where its earlier life was kept", "[store]") {
+  const std::uint64_t seed = GENERATE(range(1, 60));
+  StoreFixture fixture(seed);
+  sim::SimRandom random(seed);
+  struct Written {
+    Uuid boot;
+    Position position;
+    std::uint64_t number;
+  };
+  std::vector<Written> written;
+  std::map<Uuid, Position> durable;
+  for (std::uint64_t number = 0; number < 250;) {
+    for (std::uint64_t i = random.below(120); i > 0; --i, ++number)
+      written.push_back({fixture.store->boot(), fixture.append(spec_of(number)), number});
+    if (random.one_in(2)) fixture.sync();
+    if (random.one_in(4)) fixture.flush();
+    durable[fixture.store->boot()] = fixture.store->durable();
+    fixture.restart(random.one_in(2));
+  }
+  durable[fixture.store->boot()] = fixture.store->durable();
+  fixture.restart(true);
+  const std::vector<protocol::EarlierLife>& earlier = fixture.store->superblock().earlier;
+  REQUIRE(earlier.size() == durable.size());
+  for (const Written& write : written) {
+    const auto life = std::find_if(earlier.begin(), earlier.end(),
+                                   [&](const protocol::EarlierLife& known) { return known.boot == write.boot; });
+    REQUIRE(life != earlier.end());
+    if (write.position <= durable.at(write.boot)) CHECK(write.position <= life->kept_until);
+    if (write.position > life->kept_until) continue;
+    const ReadPiece piece = fixture.read_one(3 * write.number);
+    CAPTURE(seed, write.number);
+    CHECK(piece.state == BlockState::Data);
+    CHECK((bytes_of_piece(piece) == expected_block(spec_of(write.number), 0)));
+  }
+}
+
+TEST_CASE("of a life that ended with a failed write-out only what was durable counts as kept", "[store]") {
+  StoreFixture fixture;
+  fixture.append(spec_of(0));
+  fixture.sync();
+  const Position durable = fixture.store->durable();
+  fixture.append(spec_of(1));
+  fixture.store->superblock().boot_id.clear();
+  REQUIRE(sim::run(fixture.world, fixture.store->save_superblock()));
+  fixture.restart();
+  REQUIRE(fixture.store->superblock().earlier.size() == 1);
+  CHECK(fixture.store->superblock().earlier.front().kept_until <= durable);
 }
 
 TEST_CASE("a missing segment makes the store incomplete", "[store]") {

@@ -140,7 +140,7 @@ ServedTask<RepairRequest> FakeDataserver::serve(RepairRequest request, Buffer, C
 
 ServedTask<SyncRequest> FakeDataserver::serve(SyncRequest, Buffer, Caller) {
   store_.synced = store_.position;
-  Served<SyncRequest> served{{store_.slot, store_.boot, store_.generation, store_.synced}, {}};
+  Served<SyncRequest> served{{{store_.slot, store_.boot, store_.generation, store_.synced}, store_.earlier}, {}};
   co_return served;
 }
 

@@ -37,6 +37,7 @@ struct FakeStore {
   std::map<std::pair<InodeNumber, BlockIndex>, FakeBlock> blocks;
   std::uint64_t position = 0;
   std::uint64_t synced = 0;
+  std::vector<protocol::EarlierLife> earlier;
   std::map<InodeNumber, CutList> cuts;
   bool is_complete = true;
   std::set<InodeNumber> deleted;

@@ -111,6 +111,31 @@ TEST_CASE("fsync survives one holder's restart and fails when all have lost the 
   CHECK(mount.cluster.run(mount.filesystem->fsync(file.handle, true)).code() == ErrorCode::Io);
 }
 
+TEST_CASE("fsync finds bytes that were on the devices before all holders restarted", "[client]") {
+  Mounted mount(2);
+  const Opened file = mount.create("a");
+  mount.write(file.handle, 0, pattern(4000, 1));
+  mount.flush(file.handle);
+  std::vector<FakeStore>& stores = mount.cluster.stores;
+  for (Slot slot = 0; slot < 2; ++slot) {
+    stores[slot].earlier = {{stores[slot].boot, stores[slot].position}, {{5, 5}, UINT64_MAX}};
+    stores[slot].boot = {20, slot};
+  }
+  SECTION("on both") { CHECK(mount.cluster.run(mount.filesystem->fsync(file.handle, true)).ok()); }
+  SECTION("on one of them, from which the other one has caught up") {
+    stores[1].earlier.front().kept_until -= 1;
+    CHECK(mount.cluster.run(mount.filesystem->fsync(file.handle, true)).ok());
+  }
+  SECTION("but not all of them, on neither") {
+    for (FakeStore& store : stores) store.earlier.front().kept_until -= 1;
+    CHECK(mount.cluster.run(mount.filesystem->fsync(file.handle, true)).code() == ErrorCode::Io);
+  }
+  SECTION("but that was another store of this server") {
+    for (FakeStore& store : stores) store.generation = {3, 3};
+    CHECK(mount.cluster.run(mount.filesystem->fsync(file.handle, true)).code() == ErrorCode::Io);
+  }
+}
+
 TEST_CASE("sizes are told at most a second late while a file is written", "[client]") {
   Mounted mount;
   const Opened file = mount.create("a");

@@ -150,8 +150,9 @@ TEMPLATE_TEST_CASE("every message survives the trip, and no part of one passes f
                    RenewRequest, RenewRequest::Answer, CloseSessionRequest, ControlReply, NodeIdentity, ReserveRequest,
                    HeartbeatReply, HeartbeatRequest, CutsRequest, ExtentsReply, ExtentsRequest, MessageHeader,
                    HelloReply, HelloRequest, FileRef, HolderPosition, WriteReply, WriteRequest, ReadReply, ReadRequest,
-                   RepairReply, RepairRequest, SyncRequest, ForwardRequest, FetchReply, FetchRequest, ListReply,
-                   ListRequest, HandshakeReply, HandshakeRequest, AskWriteReply, AskWriteRequest, RunSummary) {
+                   RepairReply, RepairRequest, SyncReply, SyncRequest, ForwardRequest, FetchReply, FetchRequest,
+                   ListReply, ListRequest, HandshakeReply, HandshakeRequest, AskWriteReply, AskWriteRequest,
+                   RunSummary) {
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     const auto value = filled<TestType>(seed);
     const std::string packed = pack(value);
