@@ -54,10 +54,13 @@ Task<Result<void>> Syncer::sync(std::shared_ptr<OpenFile> file) {
     co_return Error{ErrorCode::Io, "every server that held these bytes restarted before they were synced"};
   }
   std::vector<Task<Result<void>>> again;
-  for (auto& [slot, needs] : restarted) again.push_back(sync_restarted(slot, std::move(needs), Patience::Fsync));
+  for (const auto& [slot, needs] : restarted) again.push_back(sync_restarted(slot, &needs, Patience::Fsync));
   const std::vector<Result<void>> caught_up = co_await all_of(loop_, std::move(again));
   for (const Result<void>& result : caught_up)
     if (!result) co_return result;
+  // The others had all of it durable before.
+  for (const auto& [slot, needs] : restarted)
+    for (const Need& need : needs) forget(*need.file, need.in, need.position);
   co_return Result<void>{};
 }
 
@@ -84,7 +87,31 @@ Task<void> Syncer::sync_returned(Slot slot, std::vector<std::shared_ptr<OpenFile
     for (const auto& [in, position] : file->unsynced)
       if (in.slot == slot) needs.push_back({file, in, position});
   files.clear();
-  if (!needs.empty()) (void)co_await sync_restarted(slot, std::move(needs), Patience::Background);
+  if (needs.empty()) co_return;
+  const Result<void> synced = co_await sync_restarted(slot, &needs, Patience::Background);
+  if (!synced) co_return;
+  for (const Need& need : needs) {
+    Need copy = need;
+    const bool restored = co_await is_restored(std::move(copy));
+    if (restored) forget(*need.file, need.in, need.position);
+  }
+}
+
+/// A server that has caught up has got back what it had lost if the other holders had lost nothing until then.
+Task<bool> Syncer::is_restored(Need need) {
+  std::set<Slot> others;
+  for (const auto& [in, position] : need.file->unsynced)
+    if (in.range == need.in.range && in.slot != need.in.slot) others.insert(in.slot);
+  for (const Slot other : others) {
+    std::shared_ptr<OpenFile> file = need.file;
+    const Result<protocol::SyncReply> reply = co_await ask(other, std::move(file), 0, Patience::Background);
+    if (!reply) co_return false;
+    for (const auto& [in, position] : need.file->unsynced) {
+      if (in.range != need.in.range || in.slot != other) continue;
+      if (!is_of_life(in, reply->durable) && !is_kept(in, position, *reply)) co_return false;
+    }
+  }
+  co_return true;
 }
 
 /// Syncs one server up to what is needed; what it has lost in a restart comes back.
@@ -113,24 +140,23 @@ Task<Result<Syncer::Needs>> Syncer::sync_slot(Slot slot, Needs needs) {
 
 /// The server may have lost what it had not synced: another holder has it, and gives it back before the server answers
 /// reads of that range again.
-Task<Result<void>> Syncer::sync_restarted(Slot slot, Needs needs, Patience patience) {
+Task<Result<void>> Syncer::sync_restarted(Slot slot, const Needs* needs, Patience patience) {
   const protocol::Channel& channel = servers_.channel(slot);
   Time connected{};
   do {
     connected = channel.since();
     std::set<Slot> asked;
-    for (const Need& need : needs) {
+    for (const Need& need : *needs) {
       if (!asked.insert(need.in.range).second) continue;
       std::shared_ptr<OpenFile> file = need.file;
       const Result<void> caught_up = co_await until_caught_up(slot, std::move(file), need.in.range, patience);
       if (!caught_up) co_return caught_up;
     }
-    std::shared_ptr<OpenFile> file = needs.front().file;
+    std::shared_ptr<OpenFile> file = needs->front().file;
     const Result<protocol::SyncReply> synced = co_await ask(slot, std::move(file), UINT64_MAX, patience);
     if (!synced) co_return synced.error();
     // Over a new connection it may be another life that was synced.
   } while (channel.since() != connected);
-  for (const Need& need : needs) forget(*need.file, need.in, need.position);
   co_return Result<void>{};
 }
 

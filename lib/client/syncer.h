@@ -44,7 +44,8 @@ class Syncer {
   enum class Patience { Fsync, Background };
 
   Task<Result<Needs>> sync_slot(Slot slot, Needs needs);
-  Task<Result<void>> sync_restarted(Slot slot, Needs needs, Patience patience);
+  Task<Result<void>> sync_restarted(Slot slot, const Needs* needs, Patience patience);
+  Task<bool> is_restored(Need need);
   Task<Result<protocol::SyncReply>> ask(Slot slot, std::shared_ptr<OpenFile> file, std::uint64_t position,
                                         Patience patience);
   Task<Result<void>> until_caught_up(Slot slot, std::shared_ptr<OpenFile> file, Slot range, Patience patience);

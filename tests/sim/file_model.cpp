@@ -47,8 +47,19 @@ void FileModel::settle(Mark mark) {
 }
 
 void FileModel::lose_writer() {
-  lost_.push_back({settled_, last_, false});
-  lost_.push_back({size_settled_, last_, true});
+  report_loss();
+  lost_.push_back({settled_, last_, false, true});
+  lost_.push_back({size_settled_, last_, true, true});
+  others_until_ = last_;
+}
+
+void FileModel::lose_power() {
+  if (durable_ < others_until_) lost_.push_back({durable_, others_until_, false, true});
+  lost_.push_back({std::max(durable_, others_until_), last_, false, false});
+}
+
+void FileModel::report_loss() {
+  for (Lost& lost : lost_) lost.for_good = true;
 }
 
 std::optional<std::string> FileModel::adopt_size(std::uint64_t size) {
@@ -60,6 +71,8 @@ std::optional<std::string> FileModel::adopt_size(std::uint64_t size) {
 
 void FileModel::make_durable(Mark mark) {
   durable_ = std::max(durable_, mark);
+  for (Lost& lost : lost_)
+    if (!lost.for_good) lost.after = std::max(lost.after, mark);
   settle(mark);
 }
 

@@ -51,8 +51,11 @@ class FileModel {
   void settle_bytes(Mark mark) { settled_ = std::max(settled_, mark); }
   /// Changes up to `mark` survive a power cut: an fsync that began after them has succeeded.
   void make_durable(Mark mark);
-  /// More than one machine lost power: changes that are not durable may be gone, for good, whatever is synced later.
-  void lose_power() { lost_.push_back({durable_, last_, false}); }
+  /// More than one machine lost power: changes that are not durable may be gone. A make_durable() without a report in
+  /// between says that they are not.
+  void lose_power();
+  /// An fsync has said that bytes are lost: which of them is not known, and for good, whatever is synced later.
+  void report_loss();
   /// The writer has died: changes that are not settled have happened or never will.
   void lose_writer();
   /// After lose_writer(): the size was found to be this. Otherwise a sentence.
@@ -80,6 +83,7 @@ class FileModel {
     Mark after;
     Mark last;
     bool sizes;  // and what they did to the size
+    bool for_good;
   };
   /// Neither in doubt for a reader who knows of `seen`, nor perhaps lost.
   bool is_certain(Mark mark, Mark seen) const;
@@ -93,6 +97,7 @@ class FileModel {
   Mark settled_ = 0;
   Mark size_settled_ = 0;
   Mark durable_ = 0;
+  Mark others_until_ = 0;  // changes up to it were made by writers that are dead: no fsync speaks of them
   std::vector<Lost> lost_;
   std::map<std::uint64_t, History> cells_;  // absent: never written, zeros
   std::map<Mark, std::uint64_t> sizes_{{0, 0}};

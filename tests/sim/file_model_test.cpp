@@ -30,6 +30,14 @@ TEST_CASE("the oracle allows what may be in doubt and nothing else", "[oracle]")
   CHECK(allows(model, "aaaa", model.mark()));
   CHECK(allows(model, "bbbb", model.mark()));
   CHECK_FALSE(allows(model, std::string_view("\0\0\0\0", 4), model.seen_by_others().bytes));
+  model.make_durable(model.mark());
+  CHECK_FALSE(allows(model, "aaaa", model.mark()));
+  CHECK_FALSE(allows(model, "bbbb", model.mark()));
+  model.write(0, "cccd");
+  model.lose_power();
+  model.report_loss();
+  model.make_durable(model.mark());
+  CHECK(allows(model, "cccc", model.mark()));
   model.write(0, "dddd");
   model.make_durable(model.mark());
   CHECK_FALSE(allows(model, "aaaa", model.mark()));

@@ -219,7 +219,10 @@ Task<bool> FileWorker::sync(Mine& mine) {
   const FileModel::Mark mark = mine.file->model.mark();
   const std::uint64_t resets_before = journal_.resets;
   Result<void> synced = co_await filesystem_.fsync(mine.handle, random_.one_in(2));
-  if (synced.code() == ErrorCode::Io && journal_.resets >= mine.resets_at_sync + 2) co_return true;
+  if (synced.code() == ErrorCode::Io && journal_.resets >= mine.resets_at_sync + 2) {
+    mine.file->model.report_loss();
+    co_return true;
+  }
   if (!synced.ok()) co_return failed(mine, "fsync", synced.error());
   mine.resets_at_sync = resets_before;
   mine.file->model.make_durable(mark);

@@ -111,6 +111,22 @@ TEST_CASE("fsync survives one holder's restart and fails when all have lost the 
   CHECK(mount.cluster.run(mount.filesystem->fsync(file.handle, true)).code() == ErrorCode::Io);
 }
 
+TEST_CASE("machines that restart at the same time may have lost the bytes, and fsync says so", "[client]") {
+  Mounted mount(2);
+  const Opened file = mount.create("a");
+  mount.write(file.handle, 0, pattern(4000, 1));
+  mount.flush(file.handle);
+  for (Slot slot = 0; slot < 2; ++slot) {
+    mount.cluster.server(slot).kill();
+    mount.cluster.stores[slot].boot = {20, slot};
+  }
+  mount.cluster.world.run_for(1s);
+  for (Slot slot = 0; slot < 2; ++slot) mount.cluster.start_server(slot);
+  // They have exchanged what is left, which is nothing, and so have caught up.
+  mount.cluster.world.run_for(5s);
+  CHECK(mount.cluster.run(mount.filesystem->fsync(file.handle, true)).code() == ErrorCode::Io);
+}
+
 TEST_CASE("fsync finds bytes that were on the devices before all holders restarted", "[client]") {
   Mounted mount(2);
   const Opened file = mount.create("a");
