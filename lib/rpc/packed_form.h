@@ -1,7 +1,7 @@
-// The form that nearly all messages have: a call with one base64 parameter, or its base64 result. xmlrpc-c's parser
-// takes 4.4 us for one, a tenth of a whole metadata round trip; recognised as a pattern it costs 0.3 us.
+// The form that nearly all messages have: a call with one base64 parameter, or its base64 result. xmlrpc-c takes 4.4 us
+// to parse one, a tenth of a whole metadata round trip, and 0.6 us to write it; as a pattern it costs 0.3 us each.
 //
-// What is recognised here is exactly what xmlrpc-c writes; anything else is left to xmlrpc-c's parser. Pure.
+// What is written and recognised here is exactly what xmlrpc-c writes; anything else is left to xmlrpc-c. Pure.
 #pragma once
 
 #include <optional>
@@ -14,6 +14,10 @@ struct PackedCall {
   std::string method;
   std::string packed;
 };
+
+/// Nothing when the method's name has other characters than letters, digits, '.' and '_'.
+std::optional<std::string> write_packed_call(std::string_view method, std::string_view packed);
+std::string write_packed_reply(std::string_view packed);
 
 std::optional<PackedCall> recognise_packed_call(std::string_view xml);
 std::optional<std::string> recognise_packed_reply(std::string_view xml);

@@ -275,6 +275,9 @@ Result<Value> read_value(xmlrpc_value* value) {
 }  // namespace
 
 std::string write_call(const Call& call) {
+  const Bytes* packed = call.parameters.size() == 1 ? call.parameters[0].get<Bytes>() : nullptr;
+  if (packed != nullptr)
+    if (auto xml = write_packed_call(call.method, packed->bytes)) return std::move(*xml);
   XmlEnv env;
   XmlText text;
   const XmlValue parameters = write_array(call.parameters);
@@ -304,6 +307,7 @@ Result<Call> parse_call(std::string_view xml) {
 }
 
 std::string write_reply(const Value& value) {
+  if (const Bytes* packed = value.get<Bytes>()) return write_packed_reply(packed->bytes);
   XmlEnv env;
   XmlText text;
   const XmlValue written = write_value(value);

@@ -14,10 +14,25 @@ std::string bytes_of_size(std::size_t size) {
   return bytes;
 }
 
-std::string call_with(const std::string& packed) { return write_call({"fs.lookup", {Value(Bytes{packed})}}); }
-std::string reply_with(const std::string& packed) { return write_reply(Value(Bytes{packed})); }
+/// An element as xmlrpc-c writes it, in an array so that it is no packed message.
+std::string base64_element(const std::string& bytes) {
+  const std::string xml = write_reply(Value(Array{Value(Bytes{bytes})}));
+  const std::size_t begin = xml.find("<base64>");
+  const std::string end = "</base64>";
+  return xml.substr(begin, xml.find(end) + end.size() - begin);
+}
 
-TEST_CASE("packed messages of all sizes are recognised as xmlrpc-c writes them", "[rpc]") {
+/// A message of xmlrpc-c's with another value.
+std::string with_base64(std::string xml, const std::string& bytes) {
+  const std::string number = "<i4>7</i4>";
+  REQUIRE(xml.find(number) != std::string::npos);
+  return xml.replace(xml.find(number), number.size(), base64_element(bytes));
+}
+
+std::string call_with(const std::string& packed) { return with_base64(write_call({"fs.lookup", {Value(7)}}), packed); }
+std::string reply_with(const std::string& packed) { return with_base64(write_reply(Value(7)), packed); }
+
+TEST_CASE("packed messages of all sizes are written and recognised as xmlrpc-c writes them", "[rpc]") {
   for (std::size_t size = 0; size < 300; ++size) {
     CAPTURE(size);
     const std::string packed = bytes_of_size(size);
@@ -26,6 +41,8 @@ TEST_CASE("packed messages of all sizes are recognised as xmlrpc-c writes them",
     CHECK(call->method == "fs.lookup");
     CHECK(call->packed == packed);
     CHECK(recognise_packed_reply(reply_with(packed)) == packed);
+    CHECK(write_call({"fs.lookup", {Value(Bytes{packed})}}) == call_with(packed));
+    CHECK(write_reply(Value(Bytes{packed})) == reply_with(packed));
   }
 }
 
@@ -36,6 +53,7 @@ TEST_CASE("other messages are not", "[rpc]") {
   CHECK_FALSE(recognise_packed_call(write_call({"m", {Value(Bytes{"a"}), Value(Bytes{"b"})}})));
   CHECK_FALSE(recognise_packed_call(write_call({"m", {Value(Array{Value(Bytes{"a"})})}})));
   CHECK_FALSE(recognise_packed_call(write_call({"", {Value(Bytes{"a"})}})));
+  CHECK_FALSE(recognise_packed_call(write_call({"a<b", {Value(Bytes{"a"})}})));
   CHECK_FALSE(recognise_packed_reply(write_reply(Value(1))));
   CHECK_FALSE(recognise_packed_reply(write_fault({ErrorCode::Io, "no"})));
   CHECK_FALSE(recognise_packed_reply(call_with("a")));
