@@ -1,4 +1,6 @@
 // Open files: handles, reading and writing, and telling the metaserver what was written.
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <bit>
 #include <utility>
@@ -76,6 +78,11 @@ Task<Result<Opened>> Filesystem::do_open(InodeNumber inode, OpenFlags flags, std
     request.parent = name->parent;
     request.name = name->name;
   }
+  // The bytes come while the open is being asked for: they are those of now, or newer.
+  std::shared_ptr<AheadPiece> bytes;
+  const std::optional<Attributes> cached = cache_.attributes(inode);
+  if (cached && S_ISREG(cached->mode) && flags.read && !flags.write && !flags.truncate)
+    bytes = read_ahead_->fetch_small(file_of(*cached));
   auto answer = co_await meta_.call(std::move(request), inode);
   if (!answer) {
     if (name && answer.code() == ErrorCode::StaleHandle) cache_.drop_name(*name);
@@ -89,6 +96,7 @@ Task<Result<Opened>> Filesystem::do_open(InodeNumber inode, OpenFlags flags, std
   if (flags.write) file->has_mark = true;
   file->meta_index = std::max(file->meta_index, answer->index);
   Opened opened = add_handle(file, flags);
+  if (bytes) handles_.at(opened.handle)->ahead.pieces.push_back(std::move(bytes));
   claim->handle = opened.handle;
   if (!claim->is_wanted) release(opened.handle);
   co_return opened;

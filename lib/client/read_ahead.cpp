@@ -11,6 +11,8 @@ namespace {
 
 /// What one fetch brings; pieces end at its multiples.
 constexpr std::uint64_t kPieceSize = 1u << 20;
+/// A file up to this size is fetched while it is being opened.
+constexpr std::uint64_t kSmallFileMax = 64u << 10;
 /// How many pieces ahead, at first and at most: doubled with each read in order.
 constexpr std::uint64_t kPiecesAheadMax = timing::kReadAheadPerHandleMax / kPieceSize;
 
@@ -81,6 +83,15 @@ Task<Result<Buffer>> ReadAhead::read(std::shared_ptr<Handle> handle, std::uint64
 bool ReadAhead::counts(const AheadPiece& piece, const OpenFile& file) const {
   return piece.state != AheadPiece::State::Failed && piece.mark == mark_of(file) &&
          loop_.now() - piece.asked < timing::kReadAheadKeep;
+}
+
+std::shared_ptr<AheadPiece> ReadAhead::fetch_small(std::shared_ptr<OpenFile> file) {
+  if (file->size() == 0 || file->size() > kSmallFileMax || *held_ + file->size() > timing::kReadAheadBytesMax)
+    return nullptr;
+  auto piece = std::make_shared<AheadPiece>(loop_, held_, 0, file->size());
+  piece->mark = mark_of(*file);
+  scope_.spawn(fetch(std::move(file), piece));
+  return piece;
 }
 
 void ReadAhead::fetch_what_comes_next(Handle& handle) {

@@ -24,6 +24,10 @@ class ReadAhead {
   /// As Reader::read(), through this handle. Requires: size > 0, all of it lies within the file.
   Task<Result<Buffer>> read(std::shared_ptr<Handle> handle, std::uint64_t offset, std::uint32_t size);
 
+  /// Begins to fetch the whole of a small file that is being opened for reading, for a handle to come. Nothing: it is
+  /// empty, or large. What it brings counts only if the open finds the file as it is known now.
+  std::shared_ptr<AheadPiece> fetch_small(std::shared_ptr<OpenFile> file);
+
   /// Bytes fetched ahead or being fetched, of all handles.
   std::uint64_t held_size() const { return *held_; }
 
