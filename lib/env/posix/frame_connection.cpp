@@ -218,7 +218,7 @@ Result<void> FrameConnection::parse() {
       if (staged().size() < kFramePrefixSize) break;
       MENDFS_TRY(const FramePrefix prefix, decode_frame_prefix(staged().first(kFramePrefixSize)));
       staging_begin_ += kFramePrefixSize;
-      incoming_.emplace();
+      incoming_ = Incoming{};
       incoming_->prefix = prefix;
       incoming_->header.resize(prefix.header_size);
       if (prefix.data_size > 0) incoming_->data = Buffer::allocate(prefix.data_size);
