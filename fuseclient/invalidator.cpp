@@ -30,6 +30,10 @@ void Invalidator::Caller::run() {
 // The calls below fail when the kernel does not know the inode or name, which is as good.
 
 void Invalidator::forget_attributes(InodeNumber inode) {
+  attributes_.call([this, inode] { forget_attributes_now(inode); });
+}
+
+void Invalidator::forget_attributes_now(InodeNumber inode) {
   // A negative offset: no pages.
   fuse_lowlevel_notify_inval_inode(session_, inode, -1, 0);
 }

@@ -1,7 +1,7 @@
 // Tells the kernel to forget what it keeps of a file or a name.
 //
-// Attributes go at once. Pages and names are forgotten in threads of their own: those calls wait for what is under way
-// in the kernel (pages being read, a directory being changed), whose answers the loop has still to give.
+// In threads of their own: these calls wait for what is under way in the kernel (pages being read or written back, a
+// directory being changed), whose answers the loop has still to give.
 #pragma once
 
 #define FUSE_USE_VERSION 312
@@ -23,8 +23,11 @@ class Invalidator {
   explicit Invalidator(fuse_session* session) : session_(session) {}
   Invalidator(const Invalidator&) = delete;
 
-  /// Done when it returns. Any thread.
+  /// Any thread; returns at once.
   void forget_attributes(InodeNumber inode);
+  /// Done when it returns, which is soon if somebody holds the inode, as whoever is opening it does; the last to let it
+  /// go would wait for its pages. Any thread.
+  void forget_attributes_now(InodeNumber inode);
   /// Any thread; returns at once.
   void forget_name(InodeNumber parent, std::string name);
   /// Any thread; returns at once.
@@ -45,6 +48,7 @@ class Invalidator {
   };
 
   fuse_session* session_;
+  Caller attributes_;
   Caller names_;
   Caller pages_;
 };

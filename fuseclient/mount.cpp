@@ -26,6 +26,9 @@ client::Hooks Mount::core_hooks() {
   hooks.forget_attributes = [this](InodeNumber inode) {
     if (session_) session_->invalidator().forget_attributes(inode);
   };
+  hooks.forget_attributes_now = [this](InodeNumber inode) {
+    if (session_) session_->invalidator().forget_attributes_now(inode);
+  };
   hooks.forget_name = [this](InodeNumber parent, const std::string& name) {
     if (session_) session_->invalidator().forget_name(parent, name);
   };

@@ -62,10 +62,11 @@ struct Options {
 struct Hooks {
   /// Pages of this file in the kernel may be wrong (bytes were dropped): forget them.
   std::function<void(InodeNumber)> invalidate = [](InodeNumber) {};
-  /// Attributes, or a name, may have changed: whatever the front end keeps of them must go. The first is called just
-  /// before an open is answered that found them changed, and takes effect before it returns.
+  /// Attributes, or a name, may have changed: whatever the front end keeps of them must go, soon.
   std::function<void(InodeNumber)> forget_attributes = [](InodeNumber) {};
   std::function<void(InodeNumber parent, const std::string& name)> forget_name = [](InodeNumber, const std::string&) {};
+  /// The same, done when it returns: an open, not yet answered, has found them changed.
+  std::function<void(InodeNumber)> forget_attributes_now = [](InodeNumber) {};
 };
 
 using HandleId = std::uint64_t;

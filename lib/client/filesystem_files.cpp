@@ -89,6 +89,7 @@ Task<Result<Opened>> Filesystem::do_open(InodeNumber inode, OpenFlags flags, std
     co_return answer.error();
   }
   cache_.learn(answer->reply, answer->as_of);
+  if (!cached || cached->change != answer->reply.change) hooks_.forget_attributes_now(inode);
   // Nobody can have come here by a name that still stands, unless by a descriptor of ours: the kernel looks again.
   if (answer->reply.link_count == 0 && (known == nullptr || known->handle_count == 0))
     co_return Error{ErrorCode::StaleHandle, "the file has lost its name"};
