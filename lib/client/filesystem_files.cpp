@@ -238,6 +238,8 @@ Task<Result<void>> Filesystem::settle_once(OpenFile* file, std::uint64_t size_ma
     if (close) file->has_mark = false;
     auto answer = co_await meta_.call(std::move(request), file->inode);
     if (answer) {
+      // Nobody asked for this, so the kernel does not know.
+      if (answer->reply.change != file->attributes.change) hooks_.forget_attributes(file->inode);
       file->adopt(answer->reply);
       file->meta_index = std::max(file->meta_index, answer->index);
       if (file->mtime == mtime) file->mtime.reset();
@@ -272,6 +274,8 @@ Task<Result<void>> Filesystem::flush(HandleId id) {
   if (!handle->flags.write) co_return Result<void>{};
   const File file = handle->file;
   const Result<void> delivered = co_await deliver_all(handle);
+  // The write mark goes with the last handle.
+  if (!file->has_news()) co_return delivered;
   Task<Result<void>> work = settle(file, UINT64_MAX, file->writer_count <= 1);
   const Result<void> settled = co_await detached(std::move(work));
   if (!delivered) co_return delivered;

@@ -64,7 +64,7 @@ void MetaCache::changed_here(const protocol::Touched& touched, std::uint64_t ind
   }
   for (const protocol::Attributes& attributes : touched.inodes) {
     note(key_of(attributes.inode), index);
-    learn(attributes, index);
+    learn(attributes, index, Telling::No);
   }
   for (const protocol::NameState& name : touched.names) {
     note(key_of(name.parent, name.name), index);
@@ -108,11 +108,16 @@ void MetaCache::forget_again(const Dropped& dropped) {
 }
 
 void MetaCache::learn(const protocol::Attributes& attributes, std::uint64_t as_of) {
+  learn(attributes, as_of, Telling::Yes);
+}
+
+void MetaCache::learn(const protocol::Attributes& attributes, std::uint64_t as_of, Telling telling) {
   if (!is_fresh(key_of(attributes.inode), as_of)) return;
   Node& known = node(attributes.inode);
   if (known.attributes) {
     if (known.as_of > as_of) return;
-    if (known.attributes->change != attributes.change) hooks_.forget_attributes(attributes.inode);
+    if (telling == Telling::Yes && known.attributes->change != attributes.change)
+      hooks_.forget_attributes(attributes.inode);
   }
   known.attributes = attributes;
   known.as_of = as_of;

@@ -49,7 +49,7 @@ class MetaCache {
   /// Something unknown was changed at log entry `index`.
   void forget_before(std::uint64_t index);
 
-  /// A change of this client's own. The kernel, which asked for it, knows what became of the names.
+  /// A change of this client's own. The kernel, which asked for it, knows what it touched: no hook is called.
   void changed_here(const protocol::Touched& touched, std::uint64_t index);
   /// What changed_elsewhere() dropped.
   struct Dropped {
@@ -111,6 +111,8 @@ class MetaCache {
 
   static std::uint64_t key_of(InodeNumber inode);
   static std::uint64_t key_of(InodeNumber parent, const std::string& name);
+  enum class Telling { Yes, No };
+  void learn(const protocol::Attributes& attributes, std::uint64_t as_of, Telling telling);
   void note(std::uint64_t key, std::uint64_t index);
   /// Whether an answer as of then knows of all that happened here to what the key stands for.
   bool is_fresh(std::uint64_t key, std::uint64_t as_of) const;
