@@ -21,6 +21,9 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using beast::error_code;
 
+/// Each takes a connection; a server allows four times as many from everybody. More requests than this wait: a client
+/// with thousands of files to report has them all at once.
+constexpr std::size_t kRequestsMax = 256;
 /// Idle connections kept for each server.
 constexpr std::size_t kKeptMax = 16;
 /// Half of what servers allow (kWaitMax), so that it is never the server who closes first.
@@ -60,6 +63,9 @@ HttpClient::HttpClient(PosixLoop& loop, Logger& log) : loop_(loop), log_(log) {}
 HttpClient::~HttpClient() = default;
 
 Task<Result<std::string>> HttpClient::post(Address server, std::string target, std::string body, Time deadline) {
+  Places& places = places_.try_emplace(server, loop_, kRequestsMax).first->second;
+  const std::optional<Places::Guard> place = co_await places.take(deadline);
+  if (!place) co_return unavailable(server, "too many requests before this one");
   const std::string request = make_request(server, target, body);
   if (std::optional<OwnedConnection> kept = take_kept(server)) {
     Exchanged exchanged = co_await exchange(std::move(*kept), &request, server, deadline);

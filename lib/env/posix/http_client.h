@@ -9,6 +9,7 @@
 
 #include "base/logger.h"
 #include "env/network.h"
+#include "env/places.h"
 #include "env/posix/http_connection.h"
 #include "env/posix/posix_loop.h"
 #include "env/posix/socket.h"
@@ -45,6 +46,7 @@ class HttpClient {
   PosixLoop& loop_;
   Logger& log_;
   std::map<Address, std::vector<Kept>> kept_;
+  std::map<Address, Places> places_;  // for the requests on their way to each server
 };
 
 }  // namespace mendfs

@@ -143,6 +143,23 @@ TEST_CASE_METHOD(NetworkFixture, "many requests are in flight at once", "[posix]
   for (int i = 0; i < 100; ++i) CHECK(answers[i].value() == std::to_string(i));
 }
 
+TEST_CASE_METHOD(NetworkFixture, "more requests at once than connections that a server takes are all answered",
+                 "[posix]") {
+  std::vector<Task<Result<std::string>>> posts;
+  for (int i = 0; i < 3000; ++i) posts.push_back(network.post(address(), "/", std::to_string(i), loop.now() + 60s));
+  const auto answers = run_to_end(loop, all_of(loop, std::move(posts)));
+  for (int i = 0; i < 3000; ++i) REQUIRE(answers[i].value() == std::to_string(i));
+}
+
+TEST_CASE_METHOD(NetworkFixture, "a request that finds no place by its deadline was not sent", "[posix]") {
+  std::vector<Task<Result<std::string>>> posts;
+  for (int i = 0; i < 300; ++i) posts.push_back(network.post(address(), "/never", "", loop.now() + 100ms));
+  const auto answers = run_to_end(loop, all_of(loop, std::move(posts)));
+  CHECK(answers.front().code() == ErrorCode::OutcomeUnknown);
+  CHECK(answers.back().code() == ErrorCode::Unavailable);
+  CHECK(post("/", "there is room again").ok());
+}
+
 TEST_CASE_METHOD(NetworkFixture, "a body beyond the limit is refused, and the server goes on", "[posix]") {
   const std::string head = "POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: 8388609\r\n\r\n";
   const std::string reply = run_to_end(loop, talk_raw(&loop, address().port, head, false));
