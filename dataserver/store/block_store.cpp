@@ -127,7 +127,8 @@ Result<Position> BlockStore::append(std::span<const Run> runs, SpaceUse use) {
     batch.add(run);
   }
   MENDFS_TRY_VOID(parts.write(batch, use));
-  for (std::size_t i = 0; i < runs.size(); ++i) MENDFS_TRY_VOID(parts.index_run(runs[i].header, batch.place(i)));
+  for (std::size_t i = 0; i < runs.size(); ++i) MENDFS_TRY_VOID(parts.index_run_later(runs[i].header, batch.place(i)));
+  MENDFS_TRY_VOID(parts.checked(parts.index->write_pending()));
   return parts.log.end();
 }
 

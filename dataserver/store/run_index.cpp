@@ -13,8 +13,8 @@ namespace {
 /// does.
 constexpr std::size_t kReadAheadMin = 4;
 constexpr std::size_t kReadAheadMax = 256;
-/// A window is halved above this.
-constexpr std::size_t kWindowRunsMax = 4096;
+/// A window is halved above this, or above an eighth of all that may be in memory.
+constexpr std::size_t kWindowRunsMin = 4096;
 constexpr Unit kNoEnd = UINT64_MAX;
 
 Result<StoredRun> parse(std::string_view key, std::string_view value) {
@@ -36,6 +36,7 @@ auto first_after(std::map<Unit, StoredRun>& runs, Unit begin) {
 }  // namespace
 
 Result<std::vector<StoredRun>> RunIndex::overlapping(const ClassKey& key, Unit begin, Unit end) {
+  if (const StoredRun* const one = known_run(key, begin, end)) return std::vector<StoredRun>{*one};
   MENDFS_TRY(Window * window, window_over(key, begin, end));
   std::vector<StoredRun> found;
   for (auto place = first_after(window->runs, begin); place != window->runs.end() && place->first < end; ++place)
@@ -44,51 +45,75 @@ Result<std::vector<StoredRun>> RunIndex::overlapping(const ClassKey& key, Unit b
 }
 
 Result<RunChange> RunIndex::insert(const ClassKey& key, const StoredRun& run, Position log_end) {
+  MENDFS_TRY(RunChange change, insert_later(key, run, log_end));
+  MENDFS_TRY_VOID(write_pending());
+  return change;
+}
+
+Result<RunChange> RunIndex::insert_later(const ClassKey& key, const StoredRun& run, Position log_end) {
   MENDFS_TRY(const std::vector<StoredRun> overlapped, overlapping(key, run.first, run.end()));
   RunChange change = lay_over(overlapped, run);
-  MENDFS_TRY_VOID(apply(key, change, log_end));
+  note(key, change, log_end);
   return change;
+}
+
+Result<void> RunIndex::write_pending() {
+  if (pending_.empty()) return {};
+  pending_.put(std::string(keys::kEnd), pack(pending_end_));
+  const Result<void> written = kv_.apply(pending_);
+  pending_.clear();
+  return written;
 }
 
 Result<void> RunIndex::replace(const ClassKey& key, const StoredRun& old, std::span<const StoredRun> parts,
                                Position log_end) {
   MENDFS_TRY(Window* const window, window_over(key, old.first, old.end()));
-  (void)window;  // it is there now, and apply() keeps it up to date
+  (void)window;  // it is there now, and note() keeps it up to date
   RunChange change;
   change.removed.push_back(old);
   change.added.assign(parts.begin(), parts.end());
-  return apply(key, change, log_end);
+  note(key, change, log_end);
+  return write_pending();
 }
 
 Result<std::optional<StoredRun>> RunIndex::last_before(const ClassKey& key, Unit end) {
   if (end == 0) return std::optional<StoredRun>{};
+  MENDFS_TRY_VOID(write_pending());
   MENDFS_TRY(const auto entry, kv_.floor(keys::run(key, end - 1), keys::run(key, 0)));
   if (!entry) return std::optional<StoredRun>{};
   MENDFS_TRY(StoredRun run, parse(entry->first, entry->second));
   return std::optional<StoredRun>{run};
 }
 
-Result<void> RunIndex::apply(const ClassKey& key, const RunChange& change, Position log_end) {
-  KvBatch batch;
+/// Makes the change in memory, and in the batch that goes to the store next.
+void RunIndex::note(const ClassKey& key, const RunChange& change, Position log_end) {
   for (const StoredRun& run : change.removed) {
     const auto same = std::lower_bound(change.added.begin(), change.added.end(), run.first,
                                        [](const StoredRun& added, Unit first) { return added.first < first; });
-    if (same == change.added.end() || same->first != run.first) batch.remove(keys::run(key, run.first));
+    if (same == change.added.end() || same->first != run.first) pending_.remove(keys::run(key, run.first));
   }
-  for (const StoredRun& run : change.added) batch.put(keys::run(key, run.first), pack(run));
-  batch.put(std::string(keys::kEnd), pack(log_end));
-  MENDFS_TRY_VOID(kv_.apply(batch));
+  for (const StoredRun& run : change.added) pending_.put(keys::run(key, run.first), pack(run));
+  pending_end_ = log_end;
 
   const auto found = windows_.find(key);
-  if (found == windows_.end()) return {};
+  if (found == windows_.end()) return;
   Window& window = found->second;
   cached_runs_ -= window.runs.size();
   for (const StoredRun& run : change.removed) window.runs.erase(run.first);
   for (const StoredRun& run : change.added) window.runs.insert_or_assign(run.first, run);
   cached_runs_ += window.runs.size();
-  if (window.runs.size() > kWindowRunsMax && !change.added.empty()) shrink(window, change.added.back().first);
+  if (window.runs.size() > window_runs_max() && !change.added.empty()) shrink(window, change.added.back().first);
   evict();
-  return {};
+}
+
+/// A run in memory, be it outside the window, that alone has all of [begin, end).
+const StoredRun* RunIndex::known_run(const ClassKey& key, Unit begin, Unit end) {
+  const auto found = windows_.find(key);
+  if (found == windows_.end()) return nullptr;
+  const auto place = first_after(found->second.runs, begin);
+  if (place == found->second.runs.end() || place->first > begin || place->second.end() < end) return nullptr;
+  used_.splice(used_.begin(), used_, found->second.used);
+  return &place->second;
 }
 
 Result<RunIndex::Window*> RunIndex::window_over(const ClassKey& key, Unit begin, Unit end) {
@@ -99,7 +124,9 @@ Result<RunIndex::Window*> RunIndex::window_over(const ClassKey& key, Unit begin,
   }
   // Where the window only has to grow at its end, nothing before it is looked for: a search backwards passes every
   // entry that an overwrite has removed lately.
-  if (found != windows_.end() && found->second.begin <= begin && begin <= found->second.end) {
+  const bool goes_on = found != windows_.end() && found->second.begin < found->second.end &&
+                       found->second.begin <= begin && begin <= found->second.end;
+  if (goes_on) {
     Window& window = found->second;
     used_.splice(used_.begin(), used_, window.used);
     window.read_ahead = std::min(kReadAheadMax, window.read_ahead * 4);
@@ -107,7 +134,7 @@ Result<RunIndex::Window*> RunIndex::window_over(const ClassKey& key, Unit begin,
     const Result<void> grown = load_forward(key, window.end, end, window);
     cached_runs_ += window.runs.size();
     if (!grown) return grown.error();
-    if (window.runs.size() > kWindowRunsMax) drop_before(window, begin);
+    if (window.runs.size() > window_runs_max()) drop_before(window, begin);
     evict();
     return &window;
   }
@@ -120,6 +147,8 @@ Result<RunIndex::Window*> RunIndex::window_over(const ClassKey& key, Unit begin,
     cached_runs_ -= found->second.runs.size();
     used_.splice(used_.begin(), used_, found->second.used);
     fresh.used = used_.begin();
+    // What is known elsewhere stays true: every change passes here.
+    if (fresh.runs.size() + found->second.runs.size() <= window_runs_max()) fresh.runs.merge(found->second.runs);
     found->second = std::move(fresh);
   }
   cached_runs_ += found->second.runs.size();
@@ -141,6 +170,7 @@ Result<RunIndex::Window> RunIndex::load(const ClassKey& key, Unit begin, Unit en
 
 /// Adds the runs from `begin` up to `end`, and the read-ahead beyond.
 Result<void> RunIndex::load_forward(const ClassKey& key, Unit begin, Unit end, Window& window) {
+  MENDFS_TRY_VOID(write_pending());
   Unit next = kNoEnd;
   std::size_t ahead = 0;
   Result<void> parsed;
@@ -186,6 +216,8 @@ void RunIndex::shrink(Window& window, Unit near) {
   }
   cached_runs_ += window.runs.size();
 }
+
+std::size_t RunIndex::window_runs_max() const { return std::max(kWindowRunsMin, cached_runs_max_ / 8); }
 
 /// Never the most recently used: its caller looks at it.
 void RunIndex::evict() {

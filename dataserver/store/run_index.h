@@ -2,8 +2,9 @@
 // use in memory. A sequential write finds that it is the last of its class without asking the store, and an overwrite
 // near the last one too.
 //
-// Of each class in use it keeps a window [begin, end) of units of which every run is in memory. Windows are bounded,
-// and so is their number: the least recently used go. Loop thread only; references stay valid until the next call.
+// Of each class in use it keeps a window [begin, end) of units of which every run is in memory, and runs elsewhere that
+// were looked up lately. Windows are bounded, and so is their number: the least recently used go. Loop thread only;
+// references stay valid until the next call.
 #pragma once
 
 #include <cstddef>
@@ -28,6 +29,9 @@ class RunIndex {
   Result<std::vector<StoredRun>> overlapping(const ClassKey& key, Unit begin, Unit end);
   /// Lays `run` over what is there; the index has then seen the log up to `log_end`.
   Result<RunChange> insert(const ClassKey& key, const StoredRun& run, Position log_end);
+  /// The same for several in a row, which go to the store together with write_pending(), the next call from outside.
+  Result<RunChange> insert_later(const ClassKey& key, const StoredRun& run, Position log_end);
+  Result<void> write_pending();
   /// Puts `parts` in the place of `old`. Requires: `old` is current, the parts lie within it.
   Result<void> replace(const ClassKey& key, const StoredRun& old, std::span<const StoredRun> parts, Position log_end);
   /// The last run of the class that begins before `end`, if any.
@@ -45,16 +49,18 @@ class RunIndex {
   struct Window {
     Unit begin = 0;
     Unit end = 0;
-    Runs runs;                   // every one with a unit in [begin, end), and perhaps neighbours
+    Runs runs;                   // every one with a unit in [begin, end), and others
     std::size_t read_ahead = 0;  // runs it was last loaded with beyond those asked for
     std::list<ClassKey>::iterator used;
   };
 
+  const StoredRun* known_run(const ClassKey& key, Unit begin, Unit end);
+  std::size_t window_runs_max() const;
   Result<Window*> window_over(const ClassKey& key, Unit begin, Unit end);
   Result<Window> load(const ClassKey& key, Unit begin, Unit end);
   Result<void> load_forward(const ClassKey& key, Unit begin, Unit end, Window& window);
   void drop_before(Window& window, Unit unit);
-  Result<void> apply(const ClassKey& key, const RunChange& change, Position log_end);
+  void note(const ClassKey& key, const RunChange& change, Position log_end);
   void shrink(Window& window, Unit near);
   void evict();
 
@@ -63,6 +69,8 @@ class RunIndex {
   std::size_t cached_runs_ = 0;
   std::unordered_map<ClassKey, Window, KeyHash> windows_;
   std::list<ClassKey> used_;  // most recently used first
+  KvBatch pending_;
+  Position pending_end_ = 0;
 };
 
 }  // namespace mendfs::store

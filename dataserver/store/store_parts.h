@@ -57,6 +57,8 @@ struct StoreParts {
   Result<void> write(RecordBatch& batch, SpaceUse use);
   /// Makes a written run current where it prevails and no cut hides it.
   Result<void> index_run(const RunHeader& header, Position place);
+  /// The same for several in a row: index->write_pending() comes next.
+  Result<void> index_run_later(const RunHeader& header, Position place);
   void account(const RunChange& change);
   /// What to tell the index with a change that comes from the record at `place`.
   Position note_index_end(Position place);

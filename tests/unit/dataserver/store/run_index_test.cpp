@@ -116,6 +116,27 @@ TEST_CASE("writing over many short runs in order searches backwards once", "[sto
   }
 }
 
+TEST_CASE("runs looked up here and there stay in memory", "[store]") {
+  IndexTest test(100'000);
+  const ClassKey key{1, 0};
+  for (Unit unit = 0; unit < 50'000; unit += 50) test.insert(key, unit, 50);
+  CountingKv counting(*test.kv);
+  RunIndex index(counting, 100'000);
+  const auto look_everywhere = [&] {
+    for (Unit i = 0; i < 1000; ++i) {
+      const Unit unit = i * 617 % 1000 * 50 + 7;
+      const auto runs = index.overlapping(key, unit, unit + 2);
+      REQUIRE(runs);
+      REQUIRE(runs->size() == 1);
+      CHECK(runs->front().version.count == test.versions.at({0, unit}));
+    }
+  };
+  look_everywhere();
+  counting.floors = 0;
+  look_everywhere();
+  CHECK(counting.floors == 0);
+}
+
 TEST_CASE("memory stays bounded, whatever is written", "[store]") {
   IndexTest test(500);
   for (InodeNumber inode = 1; inode < 300; ++inode)
