@@ -158,7 +158,8 @@ Task<Primary::Outcome> Primary::join(std::shared_ptr<Operation> operation, bool 
   if (outcome && durable && !operation->is_durable) {
     std::vector<HolderPosition> positions = outcome->holders;
     Result<void> synced = co_await sync_everywhere(std::move(positions));
-    if (!synced) co_return synced.error();
+    // It is stored, and whoever asks again finds it: no reason to give it up.
+    if (!synced) co_return Error{ErrorCode::Unavailable, synced.error().message};
   }
   co_return outcome;
 }
@@ -227,8 +228,13 @@ Task<void> Primary::run(std::shared_ptr<Operation> operation, WriteRequest reque
     co_return;
   }
   if (request.durable) {
-    // While the other holders do the same before they answer.
-    Result<void> synced = co_await sync_holder(node_.slot(), node_.store.position());
+    // The other holders make it durable before they answer. Meanwhile the neighbours' share of the same write arrives
+    // here: one write-out does for both.
+    if (!operation->waits_for.empty()) {
+      Future<Unit> change = delivered.next();
+      (void)co_await change.until(node_.env.loop.now() + timing::kSyncGather);
+    }
+    Result<void> synced = co_await sync_holder(node_.slot(), operation->positions.front().position);
     operation->is_durable = synced.ok();
   }
   while (!operation->waits_for.empty()) {

@@ -279,8 +279,8 @@ Counters Filesystem::counters() const {
   Counters counters;
   if (reader_ == nullptr) return counters;
   counters.blocks_verified = reader_->counters().verified;
-  counters.blocks_audited = reader_->counters().audited;
-  counters.blocks_mended = reader_->counters().mended;
+  counters.blocks_audited = reader_->audit_counters().audited;
+  counters.blocks_mended = reader_->audit_counters().mended;
   counters.reads_hedged = reader_->counters().hedged;
   counters.bytes_queued = writer_->queued_size();
   return counters;

@@ -223,6 +223,7 @@ class Filesystem {
   Task<Result<void>> settle(File file, std::uint64_t size_max, bool may_close);
   Task<Result<void>> settle_once(OpenFile* file, std::uint64_t size_max, bool close);
   Task<Result<void>> deliver_all(std::shared_ptr<Handle> handle);
+  Task<Result<void>> sync_data(std::shared_ptr<Handle> handle);
   Task<Result<void>> sync_file(File file, bool data_only);
   Task<Result<void>> sync_metadata(File file);
   Task<void> retire(File file);

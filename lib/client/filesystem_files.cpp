@@ -284,8 +284,28 @@ Task<Result<void>> Filesystem::flush(HandleId id) {
 
 Task<Result<void>> Filesystem::fsync(HandleId id, bool data_only) {
   MENDFS_CO_TRY(const std::shared_ptr<Handle> handle, handle_of(id));
+  const File file = handle->file;
+  file->note_sync();
+  // A longer file is told once its bytes are there.
+  if (file->size() > file->attributes.size) {
+    MENDFS_CO_TRY_VOID(co_await deliver_all(handle));
+    co_return co_await sync_file(file, data_only);
+  }
+  std::vector<Task<Result<void>>> both;
+  both.push_back(sync_data(handle));
+  if (!data_only || file->meta_index > meta_.durable()) both.push_back(sync_metadata(file));
+  const std::vector<Result<void>> results = co_await all_of(loop_, std::move(both));
+  for (const Result<void>& result : results)
+    if (!result) co_return result;
+  // Somebody cut it meanwhile, and these bytes made it longer again.
+  if (file->acked_end > file->attributes.size) co_return co_await sync_file(file, data_only);
+  co_return Result<void>{};
+}
+
+Task<Result<void>> Filesystem::sync_data(std::shared_ptr<Handle> handle) {
   MENDFS_CO_TRY_VOID(co_await deliver_all(handle));
-  co_return co_await sync_file(handle->file, data_only);
+  const File file = handle->file;
+  co_return co_await syncer_->sync(file);
 }
 
 /// Data and metadata side by side.

@@ -70,6 +70,11 @@ std::uint64_t OpenFile::queued_end() const {
   return end;
 }
 
+void OpenFile::note_sync() {
+  syncs_each_write = writes == writes_synced + 1;
+  writes_synced = writes;
+}
+
 void OpenFile::note_own_cut(std::uint64_t size) {
   ++writes;
   own_cuts.add({attributes.cuts.number(), size});

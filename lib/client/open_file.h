@@ -71,6 +71,8 @@ struct OpenFile {
   std::vector<WriteQueue> queues;  // by range
   Ticket next_ticket = 1;
   std::uint64_t writes = 0;           // so far, shrinks included
+  std::uint64_t writes_synced = 0;    // how many there had been at the last fsync
+  bool syncs_each_write = false;      // each fsync so far came after one write
   std::uint64_t written_end = 0;      // of the last byte taken
   std::uint64_t acked_end = 0;        // of the last byte that all copies have
   std::optional<std::int64_t> mtime;  // of writes the metaserver has not heard of
@@ -112,6 +114,11 @@ struct OpenFile {
   std::uint64_t queued_end() const;
   /// Whether the metaserver has to be told something.
   bool has_news() const { return acked_end > attributes.size || mtime.has_value(); }
+  /// An fsync begins.
+  void note_sync();
+  /// Whether a write that is sent now is best made durable at once: each one lately was followed by an fsync, and then
+  /// that fsync finds nothing left to do.
+  bool expects_sync() const { return syncs_each_write && writes == writes_synced + 1; }
   /// After this mount has cut it to `size`.
   void note_own_cut(std::uint64_t size);
   /// Pieces of [offset, offset + bytes) that are queued, by range.

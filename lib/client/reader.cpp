@@ -9,9 +9,6 @@
 namespace mendfs::client {
 namespace {
 
-/// A read keeps its blocks until its audit ends; beyond this many the next read waits, so that memory stays bounded and
-/// audits keep up.
-constexpr std::uint32_t kAuditsMax = 32;
 /// Spreads reads over the copies while neighbouring requests go to the same servers.
 constexpr std::uint64_t kRotationBytes = 1u << 20;
 
@@ -24,7 +21,7 @@ Reader::Reader(Loop& loop, Servers& servers, WaitLog& waits, Logger& log, Durati
       log_(log),
       timeout_(timeout),
       refresh_(std::move(refresh)),
-      audit_ended_(loop) {}
+      auditor_(loop, servers, log) {}
 
 Task<Result<Buffer>> Reader::read(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::uint32_t size) {
   return read(std::move(file), offset, size, Patience::UntilItCanBeHad);
@@ -36,10 +33,7 @@ Task<Result<Buffer>> Reader::read_at_once(std::shared_ptr<OpenFile> file, std::u
 
 Task<Result<Buffer>> Reader::read(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::uint32_t size,
                                   Patience patience) {
-  while (audits_ >= kAuditsMax) {
-    auto ended = audit_ended_.next();
-    (void)co_await ended;
-  }
+  co_await auditor_.until_room();
   // A write that is delivered while the servers are asked may be missing both from their answers and from the queue
   // afterwards, so what is queued now counts too.
   const auto queued_before = file->queued_pieces(offset, size);
@@ -53,7 +47,7 @@ Task<Result<Buffer>> Reader::read(std::shared_ptr<OpenFile> file, std::uint64_t 
   if (!gathered) co_return gathered.error();
   const Gather blocks = std::move(*gathered);
   counters_.verified += last - first + 1;
-  check_others(file, blocks);
+  auditor_.check(file, blocks);
 
   Buffer bytes = blocks->bytes().slice(offset - first * block_size, size);
   const auto queued_now = file->queued_pieces(offset, size);
@@ -136,58 +130,6 @@ Task<Result<void>> Reader::ask(ReadGather* gather, protocol::FileRef file, SlotR
   ++counters_.hedged;
   if (answer.code() == ErrorCode::OutcomeUnknown) servers_.note_slow(request.slot);
   co_return Result<void>{};
-}
-
-void Reader::check_others(const std::shared_ptr<OpenFile>& file, const Gather& gather) {
-  for (MendRequest& suspect : gather->suspects()) scope_.spawn(mend(file, std::move(suspect), "its copy is damaged"));
-  ++audits_;
-  scope_.spawn(audit(file, gather));
-}
-
-/// Has the copies that were not given out checked by their servers.
-Task<void> Reader::audit(std::shared_ptr<OpenFile> file, Gather gather) {
-  std::vector<Task<Result<void>>> tasks;
-  for (SlotRequest& request : gather->audit_requests()) tasks.push_back(audit_one(file, gather, std::move(request)));
-  (void)co_await all_of(loop_, std::move(tasks));
-  --audits_;
-  audit_ended_.notify_all();
-}
-
-Task<Result<void>> Reader::audit_one(std::shared_ptr<OpenFile> file, Gather gather, SlotRequest request) {
-  // One that is away is behind, not wrong: it catches up before it answers reads again.
-  if (!servers_.is_up(request.slot)) co_return Result<void>{};
-  protocol::ReadRequest message{file->ref(), request.parts};
-  protocol::Channel& channel = servers_.channel(request.slot);
-  auto answer = co_await channel.call(std::move(message), {}, loop_.now() + timing::kAuditTimeout);
-  if (!answer) co_return answer.error();
-  MENDFS_CO_TRY(ReadGather::AuditResult result, gather->compare(request, answer->reply));
-  counters_.audited += result.agreed;
-  for (const BlockIndex block : result.contradictions)
-    log_.error("copies differ under one version, neither is known to be wrong file={} block={}", file->inode, block);
-  for (MendRequest& suspect : result.damaged) scope_.spawn(mend(file, std::move(suspect), "its copy is damaged"));
-  // While this mount's own writes are on their way, the copies differ for a moment.
-  if (file->has_queued()) co_return Result<void>{};
-  for (MendRequest& suspect : result.older) scope_.spawn(mend(file, std::move(suspect), "its copy is old"));
-  co_return Result<void>{};
-}
-
-/// Has a server look at its copy and fetch a good one.
-Task<void> Reader::mend(std::shared_ptr<OpenFile> file, MendRequest request, std::string why) {
-  std::uint64_t count = 0;
-  for (const BlockRun& run : request.blocks) count += run.count;
-  const BlockIndex first = request.blocks.front().first;
-  protocol::RepairRequest message{file->ref(), std::move(request.blocks)};
-  protocol::Channel& channel = servers_.channel(request.slot);
-  auto answer = co_await channel.call(std::move(message), {}, loop_.now() + timing::kRepairTimeout);
-  if (!answer) {
-    log_.warn("repair not done server={} file={} first_block={} blocks={} because=\"{}\" error=\"{}\"", request.slot,
-              file->inode, first, count, why, answer.error().message);
-    co_return;
-  }
-  counters_.mended += answer->reply.repaired;
-  if (answer->reply.repaired > 0)
-    log_.info("repaired server={} file={} first_block={} blocks={} because=\"{}\"", request.slot, file->inode, first,
-              answer->reply.repaired, why);
 }
 
 }  // namespace mendfs::client

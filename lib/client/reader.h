@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/logger.h"
+#include "client/auditor.h"
 #include "client/open_file.h"
 #include "client/read_gather.h"
 #include "client/servers.h"
@@ -18,9 +19,7 @@ namespace mendfs::client {
 
 struct ReadCounters {
   std::uint64_t verified = 0;  // blocks given out
-  std::uint64_t audited = 0;   // other copies found right
-  std::uint64_t mended = 0;
-  std::uint64_t hedged = 0;  // requests that another server had to answer
+  std::uint64_t hedged = 0;    // requests that another server had to answer
 };
 
 class Reader {
@@ -39,6 +38,7 @@ class Reader {
   Task<Result<Buffer>> read_at_once(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::uint32_t size);
 
   const ReadCounters& counters() const { return counters_; }
+  const AuditCounters& audit_counters() const { return auditor_.counters(); }
 
  private:
   using Gather = std::shared_ptr<ReadGather>;
@@ -49,10 +49,6 @@ class Reader {
   Task<Result<Gather>> gather(std::shared_ptr<OpenFile> file, BlockIndex first, std::uint32_t count);
   Task<Result<void>> run_rounds(std::shared_ptr<OpenFile> file, Gather gather, bool only_quick);
   Task<Result<void>> ask(ReadGather* gather, protocol::FileRef file, SlotRequest request);
-  void check_others(const std::shared_ptr<OpenFile>& file, const Gather& gather);
-  Task<void> audit(std::shared_ptr<OpenFile> file, Gather gather);
-  Task<Result<void>> audit_one(std::shared_ptr<OpenFile> file, Gather gather, SlotRequest request);
-  Task<void> mend(std::shared_ptr<OpenFile> file, MendRequest request, std::string why);
 
   Loop& loop_;
   Servers& servers_;
@@ -61,9 +57,7 @@ class Reader {
   Duration timeout_;
   Refresh refresh_;
   ReadCounters counters_;
-  std::uint32_t audits_ = 0;
-  Signal audit_ended_;
-  Scope scope_;
+  Auditor auditor_;
 };
 
 }  // namespace mendfs::client

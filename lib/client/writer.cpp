@@ -127,6 +127,7 @@ Task<void> Writer::deliver(std::shared_ptr<OpenFile> file, Slot range, WriteMess
   delivery.drops = file->drops;
   delivery.request.file = file->ref();
   delivery.request.parts = delivery.message.parts;
+  delivery.request.durable = file->expects_sync();
   const Result<protocol::WriteReply> reply = co_await send(&delivery);
   unanswered_.erase(delivery.request.id.sequence);
 
@@ -226,6 +227,7 @@ void Writer::delivered(Delivery& delivery, const protocol::WriteReply& reply) {
     if (!copy_at(position.slot, delivery.range, file.layout.slot_count, file.layout.copy_count)) continue;
     std::uint64_t& last = file.unsynced[{delivery.range, position.slot, position.boot, position.generation}];
     last = std::max(last, position.position);
+    if (delivery.request.durable) servers_.note_durable(position);
   }
 }
 

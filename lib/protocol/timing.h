@@ -45,6 +45,7 @@ constexpr auto kReadHedgeAfter = 1s;                          // a reader turns 
 
 // Dataserver.
 constexpr auto kDataSyncEvery = 5s;         // un-fsynced data is on the device after this
+constexpr auto kSyncGather = 200us;         // a durable write waits this long for others to be made durable with it
 constexpr auto kPeerCallTimeout = 5s;       // one fetch, list or handshake of another dataserver
 constexpr auto kForwardTimeout = 30s;       // one forward, which may wait for a slow disk; then it is sent again
 constexpr auto kForwardAgainAfter = 100ms;  // a forward or handshake that a connected holder refused
@@ -61,6 +62,7 @@ constexpr auto kBlockedLogEvery = 10s;
 constexpr auto kInterruptAfter = 1s;
 constexpr auto kUnmountDrain = 5s;
 constexpr auto kAuditTimeout = 5s;  // the digests of the copies that a read did not give out
+constexpr auto kAuditGather = 2ms;  // small reads' are gathered for so long
 constexpr auto kRepairTimeout = 10s;
 constexpr auto kReadAheadKeep = 1s;  // what was fetched before it was asked for counts for so long
 constexpr std::size_t kReadAheadPerHandleMax = 4u << 20;

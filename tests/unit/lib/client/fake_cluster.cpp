@@ -82,6 +82,7 @@ ServedTask<WriteRequest> FakeDataserver::serve(WriteRequest request, Buffer data
     while (!cluster_.server(slot).alive()) co_await sleep_for(env_.loop, std::chrono::milliseconds(50));
     FakeStore& holder = cluster_.stores[slot];
     reply.holders.push_back({slot, holder.boot, holder.generation, ++holder.position});
+    if (request.durable) holder.synced = holder.position;
   }
   co_return Served<WriteRequest>{std::move(reply), {}};
 }
@@ -139,6 +140,7 @@ ServedTask<RepairRequest> FakeDataserver::serve(RepairRequest request, Buffer, C
 }
 
 ServedTask<SyncRequest> FakeDataserver::serve(SyncRequest, Buffer, Caller) {
+  ++store_.syncs;
   store_.synced = store_.position;
   Served<SyncRequest> served{{{store_.slot, store_.boot, store_.generation, store_.synced}, store_.earlier}, {}};
   co_return served;

@@ -46,6 +46,7 @@ struct FakeStore {
   std::uint32_t data_reads = 0;
   std::uint32_t digest_reads = 0;
   std::uint32_t repairs = 0;
+  std::uint32_t syncs = 0;
 };
 
 class FakeCluster;

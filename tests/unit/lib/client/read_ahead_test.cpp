@@ -55,6 +55,9 @@ TEST_CASE("reads here and there fetch nothing ahead", "[client]") {
   for (const std::uint64_t offset : {5u << 20, 1u << 20, 3u << 20, 2u << 20, 4u << 20})
     CHECK((mount.read(mount.file.handle, offset, 4096) == mount.expected(offset, 4096)));
   CHECK(mount.data_reads() == 5 * 4);
+  // Their other copies are checked together, and none is forgotten.
+  mount.cluster.world.run_for(1s);
+  CHECK(mount.filesystem->counters().blocks_audited == 5 * 8);
 }
 
 TEST_CASE("what was fetched ahead does not hide what this mount writes", "[client]") {

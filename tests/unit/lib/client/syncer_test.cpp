@@ -51,6 +51,34 @@ TEST_CASE("a write that cannot be delivered is reported once on each handle", "[
   CHECK(mount.cluster.run(mount.filesystem->fsync(other->handle, false)).ok());
 }
 
+TEST_CASE("where each write is followed by an fsync, the write itself is made durable", "[client]") {
+  Mounted mount(2);
+  const Opened file = mount.create("a");
+  const auto syncs = [&] { return mount.cluster.stores[0].syncs + mount.cluster.stores[1].syncs; };
+  const auto write_and_sync = [&] {
+    mount.write(file.handle, 0, pattern(4096, 1));
+    REQUIRE(mount.cluster.run(mount.filesystem->fsync(file.handle, false)));
+    for (const FakeStore& store : mount.cluster.stores) CHECK(store.synced == store.position);
+  };
+  write_and_sync();
+  CHECK_FALSE(mount.cluster.stores[0].writes.back().durable);
+  const std::uint32_t before = syncs();
+  for (int i = 0; i < 3; ++i) write_and_sync();
+  CHECK(mount.cluster.stores[0].writes.back().durable);
+  CHECK(syncs() == before);
+
+  // A second write without an fsync between them: no more.
+  mount.write(file.handle, 0, pattern(4096, 2));
+  mount.cluster.world.run_for(100ms);
+  mount.write(file.handle, 0, pattern(4096, 3));
+  mount.cluster.world.run_for(100ms);
+  CHECK_FALSE(mount.cluster.stores[0].writes.back().durable);
+  REQUIRE(mount.cluster.run(mount.filesystem->fsync(file.handle, false)));
+  for (const FakeStore& store : mount.cluster.stores) CHECK(store.synced == store.position);
+  write_and_sync();
+  CHECK(syncs() > before);
+}
+
 TEST_CASE("fsync makes data and metadata durable, and asks nobody twice", "[client]") {
   Mounted mount;
   const Opened file = mount.create("a");
@@ -104,8 +132,10 @@ TEST_CASE("fsync survives one holder's restart and fails when all have lost the 
   mount.flush(file.handle);
   mount.cluster.stores[0].boot = {9, 9};
   CHECK(mount.cluster.run(mount.filesystem->fsync(file.handle, true)).ok());
-  mount.write(file.handle, 0, pattern(4000, 2));
-  mount.flush(file.handle);
+  for (const unsigned seed : {2u, 3u}) {  // after one alone the fsync would be expected, and the write be durable
+    mount.write(file.handle, 0, pattern(4000, seed));
+    mount.flush(file.handle);
+  }
   mount.cluster.stores[0].boot = {10, 10};
   mount.cluster.stores[1].boot = {11, 11};
   CHECK(mount.cluster.run(mount.filesystem->fsync(file.handle, true)).code() == ErrorCode::Io);
