@@ -43,6 +43,7 @@ bool MetaCache::is_fresh(std::uint64_t key, std::uint64_t as_of) const {
 }
 
 void MetaCache::begin(std::uint64_t index) {
+  if (is_kept_true_) return;
   is_kept_true_ = true;
   floor_ = std::max(floor_, index);
 }
@@ -67,11 +68,21 @@ void MetaCache::changed_here(const protocol::Touched& touched, std::uint64_t ind
     learn(attributes, index, Telling::No);
   }
   for (const protocol::NameState& name : touched.names) {
-    note(key_of(name.parent, name.name), index);
+    const std::uint64_t key = key_of(name.parent, name.name);
+    note(key, index);
+    Node* parent = find_node(name.parent);
+    Directory* directory = parent == nullptr ? nullptr : parent->directory.get();
+    if (directory != nullptr && !is_fresh(key, index)) {
+      // Overtaken by something later: what the name is now is not known.
+      directory->is_whole = false;
+      directory->listed_up_to.reset();
+    }
     if (name.inode != 0) {
       learn_name(name.parent, name.name, name.inode, index);
-    } else if (Node* parent = find_node(name.parent); parent != nullptr && parent->directory != nullptr) {
-      erase_name(name.parent, *parent->directory, name.name);
+    } else if (directory != nullptr) {
+      const auto known = directory->names.find(name.name);
+      if (known != directory->names.end() && known->second.as_of <= index)
+        erase_name(name.parent, *directory, name.name);
     }
   }
 }

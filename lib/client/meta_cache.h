@@ -41,7 +41,8 @@ class MetaCache {
   explicit MetaCache(Hooks hooks) : MetaCache(std::move(hooks), Limits{}) {}
   MetaCache(Hooks hooks, Limits limits) : hooks_(std::move(hooks)), limits_(limits) {}
 
-  /// Every change after log entry `index` will be told: answers as of then or later may be kept.
+  /// Every change after log entry `index` will be told: answers as of then or later may be kept. Nothing new if they
+  /// are already.
   void begin(std::uint64_t index);
   /// Changes may go unheard: drops everything and keeps nothing until begin().
   void reset();

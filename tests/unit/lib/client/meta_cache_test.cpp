@@ -157,6 +157,40 @@ TEST_CASE("a change of one's own brings what it touched up to date", "[meta_cach
   CHECK(f.cache.find(kDirectory, "new") == 0);
 }
 
+TEST_CASE("a change of one's own that the feed has overtaken leaves no name missing", "[meta_cache]") {
+  Fixture f;
+  f.list_whole(110);
+  protocol::ChangesRequest::Answer heard = changes(125);
+  heard.inodes = {99};
+  f.cache.changed_elsewhere(heard);
+  f.cache.begin(125);
+  protocol::Touched renamed;
+  renamed.names = {{kDirectory, "a", 0}, {kDirectory, "c", 21}};
+  f.cache.changed_here(renamed, 120);
+  CHECK(f.cache.find(kDirectory, "c") == 21);
+  CHECK(f.cache.find(kDirectory, "a") == 0);
+
+  // Somebody else has changed the same name since: what it is now has to be asked.
+  heard = changes(140);
+  heard.names = {{kDirectory, "d", 0}};
+  f.list_whole(130);
+  f.cache.changed_elsewhere(heard);
+  f.list_whole(140);
+  protocol::Touched made;
+  made.names = {{kDirectory, "d", 50}};
+  f.cache.changed_here(made, 135);
+  CHECK_FALSE(f.cache.find(kDirectory, "d"));
+}
+
+TEST_CASE("a removal of one's own does not take a name that was given anew since", "[meta_cache]") {
+  Fixture f;
+  f.list_whole(130);
+  protocol::Touched removed;
+  removed.names = {{kDirectory, "a", 0}};
+  f.cache.changed_here(removed, 120);
+  CHECK(f.cache.find(kDirectory, "a") == 21);
+}
+
 TEST_CASE("a directory read whole answers for names that do not exist, until somebody changes it", "[meta_cache]") {
   Fixture f;
   f.list_whole(110);
