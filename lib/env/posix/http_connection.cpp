@@ -87,7 +87,11 @@ Task<HttpConnection::Released> HttpConnection::release() {
   socket_.cancel(ignored);
   if (reading_) (void)co_await wait_for_read(std::nullopt);
   loop_.cancel(wait_timer_);
-  co_return Released{std::move(socket_), std::move(received_)};
+  // Registered anew: behind an end that Asio has seen it would wait for another one, which never comes.
+  const Tcp::endpoint local = socket_.local_endpoint(ignored);
+  Socket fresh(loop_.context().get_executor());
+  fresh.assign(local.protocol(), socket_.release(ignored), ignored);
+  co_return Released{std::move(fresh), std::move(received_)};
 }
 
 void HttpConnection::limit_waits(Duration max) {

@@ -130,5 +130,25 @@ TEST_CASE_METHOD(ConnectionFixture, "another protocol gets the socket and what c
   CHECK(more == "more");
 }
 
+TEST_CASE_METHOD(ConnectionFixture, "another protocol hears of an end that was seen before", "[posix]") {
+  struct Reader {
+    static Task<HttpConnection::error_code> run(PosixLoop* loop, Socket* socket) {
+      auto pair = make_promise<HttpConnection::error_code>(*loop);
+      char byte = 0;
+      socket->async_read_some(boost::asio::buffer(&byte, 1),
+                              [promise = pair.first](const auto& error, std::size_t) { promise.set(error); });
+      co_return co_await pair.second;
+    }
+  };
+  say(kRequest);
+  ::shutdown(peer.native_handle(), SHUT_WR);
+  Parser parser;
+  CHECK_FALSE(receive(parser));
+  Parser end;
+  CHECK(receive(end) == http::error::end_of_stream);
+  HttpConnection::Released released = run_to_end(loop, connection->release());
+  CHECK(run_to_end(loop, Reader::run(&loop, &released.socket)) == boost::asio::error::eof);
+}
+
 }  // namespace
 }  // namespace mendfs
