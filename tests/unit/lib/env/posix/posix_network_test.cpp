@@ -1,6 +1,7 @@
 #include "env/posix/posix_network.h"
 
 #include <arpa/inet.h>
+#include <netdb.h>
 #include <sys/socket.h>
 
 #include <catch2/catch.hpp>
@@ -219,8 +220,15 @@ TEST_CASE_METHOD(NetworkFixture, "where nobody listens is Unavailable, and a res
 }
 
 TEST_CASE_METHOD(NetworkFixture, "host names are resolved, and unknown ones are Unavailable", "[posix]") {
-  const Address by_name{"localhost", address().port};
-  CHECK(run_to_end(loop, network.post(by_name, "/", "x", soon())).value() == "x");
+  addrinfo* known = nullptr;
+  if (::getaddrinfo("localhost", nullptr, nullptr, &known) == 0) {
+    ::freeaddrinfo(known);
+    const Address by_name{"localhost", address().port};
+    const Result<std::string> answer = run_to_end(loop, network.post(by_name, "/", "x", soon()));
+    CHECK((answer.ok() && *answer == "x"));
+  } else {
+    WARN("this machine does not know localhost: see /etc/hosts");
+  }
   const Address unknown{"no-such-host.invalid", 1};
   CHECK(run_to_end(loop, network.post(unknown, "/", "x", soon())).code() == ErrorCode::Unavailable);
 }
