@@ -76,6 +76,10 @@ Result<std::vector<std::uint64_t>> Replica::extents(const std::vector<FileRef>& 
   std::vector<std::uint64_t> sizes;
   for (const FileRef& file : files) {
     MENDFS_TRY_VOID(impl_->node.check_file(file));
+    // A cut that this server has not heard of ends its data too. What it knows better, the metaserver will ask again.
+    const Result<void> admitted = impl_->node.admit_cuts(file);
+    if (!admitted && admitted.code() != ErrorCode::Stale && admitted.code() != ErrorCode::StaleHandle)
+      return admitted.error();
     MENDFS_TRY(const std::uint64_t size, impl_->node.store.extent(file.inode, file.layout));
     sizes.push_back(size);
   }

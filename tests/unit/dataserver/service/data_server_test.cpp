@@ -265,6 +265,11 @@ TEST_CASE_METHOD(TwoServers, "cuts and extents are for its own cluster", "[datas
   file.layout.slot_count = kSlots;
   request.files = {file};
   CHECK(ask().value().sizes == std::vector<std::uint64_t>{5 * 512});
+  // A cut that the metaserver knows and has not told yet ends the data too, now and for whoever asks later.
+  request.files[0].cuts.add({1, 2 * 512 + 100});
+  CHECK(ask().value().sizes == std::vector<std::uint64_t>{0});
+  request.files = {file};
+  CHECK(ask().value().sizes == std::vector<std::uint64_t>{0});
   request.cluster.low++;
   CHECK(ask().code() == ErrorCode::Refused);
 }
