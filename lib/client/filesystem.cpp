@@ -114,23 +114,23 @@ Filesystem::File Filesystem::find(InodeNumber inode) const {
   return found == files_.end() ? nullptr : found->second;
 }
 
-Filesystem::File Filesystem::file_of(const protocol::Attributes& attributes) {
+Filesystem::File Filesystem::file_of(const protocol::Attributes& attributes, std::uint64_t told_in) {
   File file = find(attributes.inode);
   if (file != nullptr) {
-    file->adopt(attributes);
+    file->adopt(attributes, told_in);
     return file;
   }
-  file = std::make_shared<OpenFile>(loop_, attributes);
+  file = std::make_shared<OpenFile>(loop_, attributes, told_in);
   file->session = meta_.session();
   files_.emplace(attributes.inode, file);
   return file;
 }
 
 /// What the metaserver says, and what this mount knows better.
-protocol::Attributes Filesystem::seen(const protocol::Attributes& attributes) {
+protocol::Attributes Filesystem::seen(const protocol::Attributes& attributes, std::uint64_t told_in) {
   const File file = find(attributes.inode);
   if (file == nullptr) return attributes;
-  file->adopt(attributes);
+  file->adopt(attributes, told_in);
   return file->view();
 }
 
@@ -186,7 +186,7 @@ Task<Result<void>> Filesystem::refresh(File file) {
     co_return answer.error();
   }
   cache_.learn(answer->reply, answer->as_of);
-  file->adopt(answer->reply);
+  file->adopt(answer->reply, answer->change.epoch);
   co_return Result<void>{};
 }
 
@@ -205,8 +205,6 @@ void Filesystem::rejoin_all(bool is_new_session) {
 Task<void> Filesystem::rejoin(File file, bool is_new_session) {
   const SessionId session = meta_.session();
   const std::uint64_t cut = file->attributes.cuts.number();
-  // What it has not synced may be gone: all of it counts as not durable until it is asked again.
-  file->meta_index = UINT64_MAX;
   const Result<void> refreshed = co_await refresh(file);
   if (session != meta_.session()) co_return;  // and again: a later call looks
   if (!refreshed) {
@@ -236,6 +234,9 @@ void Filesystem::forget_unused() {
     const OpenFile& file = *entry.second;
     if (file.handle_count > 0 || file.has_queued() || file.has_news() || file.turn.is_taken()) return false;
     return file.unsynced.empty() || file.is_gone || loop_.now() - file.last_used > 2 * timing::kDataSyncEvery;
+  });
+  std::erase_if(changed_directories_, [this](const auto& entry) {
+    return meta_.is_durable({.epoch = entry.first.second, .index = entry.second});
   });
 }
 

@@ -197,14 +197,17 @@ class Filesystem {
   Task<void> watch_server(Slot slot);
   Task<void> report_size(File file);
   File find(InodeNumber inode) const;
-  File file_of(const protocol::Attributes& attributes);
-  protocol::Attributes seen(const protocol::Attributes& attributes);
+  File file_of(const protocol::Attributes& attributes, std::uint64_t told_in);
+  protocol::Attributes seen(const protocol::Attributes& attributes, std::uint64_t told_in);
   void forget_unused();
   void note_name(InodeNumber inode, std::string name);
 
   // Names (filesystem_names.cpp).
   Result<void> check_writable() const;
-  Task<Result<void>> make_durable(std::uint64_t index);
+  Task<Result<void>> make_durable(Change change);
+  Task<Result<void>> make_all_durable();
+  Task<Result<void>> sync_changes_of(InodeNumber inode);
+  Task<Result<void>> changed_directory(InodeNumber inode, Change change);
   Task<Result<protocol::Attributes>> do_set_attributes(protocol::SetAttributesRequest request);
   Task<Result<protocol::Attributes>> set_attributes_of(File file, protocol::SetAttributesRequest request);
   Task<Result<void>> protect_source(const protocol::RenameRequest* request);
@@ -221,6 +224,7 @@ class Filesystem {
   Result<std::shared_ptr<Handle>> handle_of(HandleId id) const;
   Task<Result<void>> ensure_mark(File file);
   Task<Result<void>> settle(File file, std::uint64_t size_max, bool may_close);
+  Task<Result<void>> confirm(File file);
   Task<Result<void>> settle_once(OpenFile* file, std::uint64_t size_max, bool close);
   Task<Result<void>> deliver_all(std::shared_ptr<Handle> handle);
   Task<Result<void>> sync_data(std::shared_ptr<Handle> handle);
@@ -241,6 +245,8 @@ class Filesystem {
   std::map<HandleId, std::shared_ptr<Handle>> handles_;
   std::map<InodeNumber, std::uint32_t> openings_;
   std::uint64_t next_handle_ = 1;
+  /// The last change of each directory by this mount in each start of the metaserver, while it may not be durable.
+  std::map<std::pair<InodeNumber, std::uint64_t>, std::uint64_t> changed_directories_;
 
   WaitLog waits_;
   MetaCache cache_;

@@ -93,9 +93,10 @@ Task<Result<Opened>> Filesystem::do_open(InodeNumber inode, OpenFlags flags, std
   // Nobody can have come here by a name that still stands, unless by a descriptor of ours: the kernel looks again.
   if (answer->reply.link_count == 0 && (known == nullptr || known->handle_count == 0))
     co_return Error{ErrorCode::StaleHandle, "the file has lost its name"};
-  const File file = file_of(answer->reply);
+  const File file = file_of(answer->reply, answer->change.epoch);
   if (flags.write) file->has_mark = true;
-  file->meta_index = std::max(file->meta_index, answer->index);
+  file->change = std::max(file->change, answer->change);
+  if (answer->change.epoch < meta_.epoch()) scope_.spawn(rejoin(file, false));
   Opened opened = add_handle(file, flags);
   if (bytes) handles_.at(opened.handle)->ahead.pieces.push_back(std::move(bytes));
   claim->handle = opened.handle;
@@ -116,13 +117,15 @@ Task<Result<Opened>> Filesystem::do_create(protocol::MakeRequest request, OpenFl
                                            std::shared_ptr<Claim> claim) {
   request.open_for_write = flags.write;
   std::string name = request.name;
+  const InodeNumber parent = request.parent;
   auto answer = co_await meta_.call(std::move(request));
   if (!answer) co_return answer.error();
-  if (options_.dirsync) MENDFS_CO_TRY_VOID(co_await make_durable(answer->index));
+  MENDFS_CO_TRY_VOID(co_await changed_directory(parent, answer->change));
   note_name(answer->reply.inode, std::move(name));
-  const File file = file_of(answer->reply);
+  const File file = file_of(answer->reply, answer->change.epoch);
   file->has_mark = flags.write;
-  file->meta_index = std::max(file->meta_index, answer->index);
+  file->change = std::max(file->change, answer->change);
+  if (answer->change.epoch < meta_.epoch()) scope_.spawn(rejoin(file, false));
   Opened opened = add_handle(file, flags);
   claim->handle = opened.handle;
   if (!claim->is_wanted) release(opened.handle);
@@ -207,7 +210,7 @@ Task<Result<void>> Filesystem::ensure_mark(File file) {
   request.write = true;
   auto answer = co_await meta_.call(std::move(request), file->inode);
   if (!answer) co_return answer.error();
-  file->adopt(answer->reply);
+  file->adopt(answer->reply, answer->change.epoch);
   file->has_mark = true;
   co_return Result<void>{};
 }
@@ -215,10 +218,24 @@ Task<Result<void>> Filesystem::ensure_mark(File file) {
 /// Tells the metaserver size and times, and takes the write mark away if nobody writes any more (`may_close`).
 Task<Result<void>> Filesystem::settle(File file, std::uint64_t size_max, bool may_close) {
   const Turn::Guard turn = co_await file->turn.take();
+  MENDFS_CO_TRY_VOID(co_await confirm(file));
   const bool close = may_close && file->has_mark && !file->has_queued();
   if (!file->has_news() && !close) co_return Result<void>{};
   const Result<void> settled = co_await settle_once(file.get(), size_max, close);
   co_return settled;
+}
+
+/// The metaserver has restarted, and may have lost what we told it: asks what it knows.
+Task<Result<void>> Filesystem::confirm(File file) {
+  while (file->epoch != meta_.epoch() && !file->is_gone) {
+    const Result<void> refreshed = co_await refresh(file);
+    if (refreshed.code() == ErrorCode::StaleHandle) {
+      file->is_gone = true;
+      writer_->drop(*file, refreshed.error());
+    }
+    if (!refreshed) co_return refreshed;
+  }
+  co_return Result<void>{};
 }
 
 /// Requires: the file's turn is ours.
@@ -240,10 +257,12 @@ Task<Result<void>> Filesystem::settle_once(OpenFile* file, std::uint64_t size_ma
     if (answer) {
       // Nobody asked for this, so the kernel does not know.
       if (answer->reply.change != file->attributes.change) hooks_.forget_attributes(file->inode);
-      file->adopt(answer->reply);
-      file->meta_index = std::max(file->meta_index, answer->index);
+      file->adopt(answer->reply, answer->change.epoch);
+      file->change = std::max(file->change, answer->change);
       if (file->mtime == mtime) file->mtime.reset();
       if (file->atime == atime) file->atime.reset();
+      // What it was told before is lost: told again, with this.
+      if (std::min(file->acked_end, size_max) > file->attributes.size) continue;
       co_return Result<void>{};
     }
     if (answer.code() == ErrorCode::NotFound || answer.code() == ErrorCode::StaleHandle) {
@@ -257,7 +276,7 @@ Task<Result<void>> Filesystem::settle_once(OpenFile* file, std::uint64_t size_ma
     ask.inode = file->inode;
     auto fresh = co_await meta_.call(std::move(ask), file->inode);
     if (!fresh) co_return fresh.error();
-    file->adopt(fresh->reply);
+    file->adopt(fresh->reply, fresh->change.epoch);
   }
 }
 
@@ -313,7 +332,7 @@ Task<Result<void>> Filesystem::sync_file(File file, bool data_only) {
   std::vector<Task<Result<void>>> both;
   both.push_back(syncer_->sync(file));
   const bool is_longer = file->acked_end > file->attributes.size;
-  const bool has_entry = file->meta_index > meta_.durable();
+  const bool has_entry = !meta_.is_durable(file->change) || !meta_.is_durable(file->attribute_change);
   if (!data_only || is_longer || has_entry) both.push_back(sync_metadata(file));
   const std::vector<Result<void>> results = co_await all_of(loop_, std::move(both));
   for (const Result<void>& result : results)
@@ -322,17 +341,21 @@ Task<Result<void>> Filesystem::sync_file(File file, bool data_only) {
 }
 
 Task<Result<void>> Filesystem::sync_metadata(File file) {
-  MENDFS_CO_TRY_VOID(co_await settle(file, UINT64_MAX, false));
-  const std::uint64_t index = file->meta_index;
-  Result<void> durable = co_await make_durable(index);
-  if (durable.code() == ErrorCode::Stale) {
-    // The metaserver lost the end of its log in a power cut, and our last report with it: once more.
-    MENDFS_CO_TRY_VOID(co_await refresh(file));
+  const Change attributes = file->attribute_change;
+  const Result<void> kept = co_await make_durable(attributes);
+  const bool is_lost = kept.code() == ErrorCode::Stale;
+  if ((kept || is_lost) && file->attribute_change == attributes) file->attribute_change = {};
+  if (is_lost) co_return lost_in_a_power_cut();
+  if (!kept) co_return kept;
+  for (;;) {
     MENDFS_CO_TRY_VOID(co_await settle(file, UINT64_MAX, false));
-    durable = co_await make_durable(UINT64_MAX);
+    const Change change = file->change;
+    const Result<void> durable = co_await make_durable(change);
+    // The metaserver lost the end of its log in a power cut, and perhaps our last report with it: once more.
+    if (durable.code() == ErrorCode::Stale || file->epoch != meta_.epoch()) continue;
+    if (durable && file->change == change) file->change = {};
+    co_return durable;
   }
-  if (durable && file->meta_index == index) file->meta_index = 0;
-  co_return durable;
 }
 
 Task<Result<void>> Filesystem::sync_all() {
@@ -344,7 +367,8 @@ Task<Result<void>> Filesystem::sync_all() {
     const Result<void> synced = co_await sync_file(file, false);
     if (!synced && !file->is_gone) worst = synced;
   }
-  MENDFS_CO_TRY_VOID(co_await make_durable(UINT64_MAX));
+  const Result<void> names = co_await make_all_durable();
+  if (!names) co_return names;
   co_return worst;
 }
 

@@ -2,7 +2,9 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "client/filesystem_parts.h"
 
@@ -17,18 +19,60 @@ constexpr std::size_t kWholePagesMax = 16;
 
 }  // namespace
 
+Error lost_in_a_power_cut() { return {ErrorCode::Io, "changes were lost when the metaserver's machine lost power"}; }
+
 Result<void> Filesystem::check_writable() const {
   if (options_.read_only) return Error{ErrorCode::ReadOnly, "mounted read-only"};
   return {};
 }
 
-/// Waits until the log entry survives a power cut; UINT64_MAX: all there are now.
-Task<Result<void>> Filesystem::make_durable(std::uint64_t index) {
-  if (index <= meta_.durable()) co_return Result<void>{};
+/// Waits until it survives a power cut; Stale: it did not.
+Task<Result<void>> Filesystem::make_durable(Change change) {
+  if (meta_.is_durable(change)) co_return Result<void>{};
   SyncMetaRequest request;
-  request.index = index == UINT64_MAX ? 0 : index;
+  request.index = change.index;
+  request.epoch = change.epoch;
   auto answer = co_await meta_.call(std::move(request));
   if (!answer) co_return answer.error();
+  co_return Result<void>{};
+}
+
+/// Waits until all changes of names survive a power cut. Io, once: some did not.
+Task<Result<void>> Filesystem::make_all_durable() {
+  std::set<InodeNumber> directories;
+  for (const auto& [key, index] : changed_directories_) directories.insert(key.first);
+  Result<void> worst;
+  for (const InodeNumber directory : directories) {
+    const Result<void> durable = co_await sync_changes_of(directory);
+    if (!durable) worst = durable;
+  }
+  if (!worst) co_return worst;
+  auto answer = co_await meta_.call(SyncMetaRequest{});
+  if (!answer) co_return answer.error();
+  co_return Result<void>{};
+}
+
+/// A name in it was made or removed by this mount.
+Task<Result<void>> Filesystem::changed_directory(InodeNumber inode, Change change) {
+  changed_directories_[{inode, change.epoch}] = change.index;
+  if (!options_.dirsync) co_return Result<void>{};
+  co_return co_await sync_changes_of(inode);
+}
+
+Task<Result<void>> Filesystem::sync_changes_of(InodeNumber inode) {
+  std::vector<Change> changes;
+  const auto first = changed_directories_.lower_bound({inode, 0});
+  for (auto entry = first; entry != changed_directories_.end() && entry->first.first == inode; ++entry)
+    changes.push_back({entry->first.second, entry->second});
+  bool is_lost = false;
+  for (const Change& change : changes) {
+    const Result<void> durable = co_await make_durable(change);
+    is_lost = is_lost || durable.code() == ErrorCode::Stale;
+    if (!durable && durable.code() != ErrorCode::Stale) co_return durable;
+    const auto entry = changed_directories_.find({inode, change.epoch});
+    if (entry != changed_directories_.end() && entry->second == change.index) changed_directories_.erase(entry);
+  }
+  if (is_lost) co_return lost_in_a_power_cut();
   co_return Result<void>{};
 }
 
@@ -38,7 +82,7 @@ Task<Result<Attributes>> Filesystem::lookup(InodeNumber parent, std::string name
     if (*known == 0) co_return Error{ErrorCode::NotFound, "no such name"};
     if (const std::optional<Attributes> attributes = cache_.attributes(*known)) {
       note_name(*known, std::move(name));
-      co_return seen(*attributes);
+      co_return seen(*attributes, 0);  // news only if they are newer than what is known
     }
   }
   if (cache_.is_worth_reading(parent)) scope_.spawn(read_whole(parent));
@@ -50,7 +94,7 @@ Task<Result<Attributes>> Filesystem::lookup(InodeNumber parent, std::string name
   cache_.learn(answer->reply, answer->as_of);
   cache_.learn_name(parent, name, answer->reply.inode, answer->as_of);
   note_name(answer->reply.inode, std::move(name));
-  co_return seen(answer->reply);
+  co_return seen(answer->reply, answer->change.epoch);
 }
 
 Task<Result<Attributes>> Filesystem::get_attributes(InodeNumber inode) {
@@ -60,7 +104,7 @@ Task<Result<Attributes>> Filesystem::get_attributes(InodeNumber inode) {
   auto answer = co_await meta_.call(std::move(request), inode);
   if (!answer) co_return answer.error();
   cache_.learn(answer->reply, answer->as_of);
-  co_return seen(answer->reply);
+  co_return seen(answer->reply, answer->change.epoch);
 }
 
 Task<Result<Attributes>> Filesystem::set_attributes(SetAttributesRequest request) {
@@ -79,7 +123,7 @@ Task<Result<Attributes>> Filesystem::do_set_attributes(SetAttributesRequest requ
   const InodeNumber inode = request.inode;
   auto answer = co_await meta_.call(std::move(request), inode);
   if (!answer) co_return answer.error();
-  co_return seen(answer->reply);
+  co_return seen(answer->reply, answer->change.epoch);
 }
 
 Task<Result<Attributes>> Filesystem::set_attributes_of(File file, SetAttributesRequest request) {
@@ -107,8 +151,8 @@ Task<Result<Attributes>> Filesystem::set_attributes_of(File file, SetAttributesR
     writer_->pump(file);
     co_return answer.error();
   }
-  file->adopt(answer->reply);
-  file->meta_index = std::max(file->meta_index, answer->index);
+  file->adopt(answer->reply, answer->change.epoch);
+  file->change = file->attribute_change = std::max(file->change, answer->change);
   if (size && file->attributes.cuts.number() != cut_before) file->note_own_cut(*size);
   writer_->pump(file);
   if (sets_mtime) file->mtime.reset();
@@ -120,20 +164,24 @@ Task<Result<Attributes>> Filesystem::make(MakeRequest request) {
   MENDFS_CO_TRY_VOID(check_writable());
   request.open_for_write = false;
   std::string name = request.name;
+  const InodeNumber parent = request.parent;
   auto answer = co_await meta_.call(std::move(request));
   if (!answer) co_return answer.error();
   note_name(answer->reply.inode, std::move(name));
   if (S_ISDIR(answer->reply.mode)) cache_.learn_new_directory(answer->reply.inode);
-  if (options_.dirsync) MENDFS_CO_TRY_VOID(co_await make_durable(answer->index));
+  MENDFS_CO_TRY_VOID(co_await changed_directory(parent, answer->change));
   co_return answer->reply;
 }
 
 template <class Request>
 Task<Result<void>> Filesystem::change_directory(Request request) {
   MENDFS_CO_TRY_VOID(check_writable());
+  std::vector<InodeNumber> parents{request.parent};
+  if constexpr (std::is_same_v<Request, RenameRequest>) parents.push_back(request.new_parent);
   auto answer = co_await meta_.call(std::move(request));
   if (!answer) co_return answer.error();
-  if (options_.dirsync) MENDFS_CO_TRY_VOID(co_await make_durable(answer->index));
+  for (std::size_t i = 0; i < parents.size(); ++i)
+    MENDFS_CO_TRY_VOID(co_await changed_directory(parents[i], answer->change));
   co_return Result<void>{};
 }
 
@@ -141,10 +189,11 @@ Task<Result<void>> Filesystem::remove(RemoveRequest request) { return change_dir
 
 Task<Result<Attributes>> Filesystem::link(LinkRequest request) {
   MENDFS_CO_TRY_VOID(check_writable());
+  const InodeNumber parent = request.parent;
   auto answer = co_await meta_.call(std::move(request));
   if (!answer) co_return answer.error();
-  if (options_.dirsync) MENDFS_CO_TRY_VOID(co_await make_durable(answer->index));
-  co_return seen(answer->reply);
+  MENDFS_CO_TRY_VOID(co_await changed_directory(parent, answer->change));
+  co_return seen(answer->reply, answer->change.epoch);
 }
 
 Task<Result<void>> Filesystem::rename(RenameRequest request) {
@@ -177,9 +226,7 @@ Task<Result<std::string>> Filesystem::read_link(InodeNumber inode) {
 
 Task<Result<ReadDirectoryReply>> Filesystem::read_directory(InodeNumber inode, std::uint64_t cookie,
                                                             std::uint32_t count_max) {
-  MENDFS_CO_TRY(ReadDirectoryReply page, co_await read_page(inode, cookie, count_max));
-  for (Dentry& entry : page.entries) entry.attributes = seen(entry.attributes);
-  co_return page;
+  co_return co_await read_page(inode, cookie, count_max);
 }
 
 /// Up to kWholePagesMax pages of a directory, for the cache alone.
@@ -201,6 +248,7 @@ Task<Result<ReadDirectoryReply>> Filesystem::read_page(InodeNumber inode, std::u
   auto answer = co_await meta_.call(std::move(request), inode);
   if (!answer) co_return answer.error();
   cache_.learn_page(inode, cookie, answer->reply, answer->as_of);
+  for (Dentry& entry : answer->reply.entries) entry.attributes = seen(entry.attributes, answer->change.epoch);
   co_return std::move(answer->reply);
 }
 
@@ -226,7 +274,7 @@ Task<Result<void>> Filesystem::set_xattr(SetXattrRequest request) {
   const InodeNumber inode = request.inode;
   auto answer = co_await meta_.call(std::move(request), inode);
   if (!answer) co_return answer.error();
-  if (const File file = find(inode)) file->meta_index = std::max(file->meta_index, answer->index);
+  if (const File file = find(inode)) file->change = file->attribute_change = std::max(file->change, answer->change);
   co_return Result<void>{};
 }
 
@@ -237,7 +285,7 @@ Task<Result<void>> Filesystem::remove_xattr(InodeNumber inode, std::string name)
   request.name = std::move(name);
   auto answer = co_await meta_.call(std::move(request), inode);
   if (!answer) co_return answer.error();
-  if (const File file = find(inode)) file->meta_index = std::max(file->meta_index, answer->index);
+  if (const File file = find(inode)) file->change = file->attribute_change = std::max(file->change, answer->change);
   co_return Result<void>{};
 }
 
@@ -247,6 +295,12 @@ Task<Result<StatFsReply>> Filesystem::statfs() {
   co_return answer->reply;
 }
 
-Task<Result<void>> Filesystem::sync_directory(InodeNumber) { return make_durable(UINT64_MAX); }
+Task<Result<void>> Filesystem::sync_directory(InodeNumber inode) {
+  MENDFS_CO_TRY_VOID(co_await sync_changes_of(inode));
+  // Another mount may have changed it.
+  auto answer = co_await meta_.call(SyncMetaRequest{});
+  if (!answer) co_return answer.error();
+  co_return Result<void>{};
+}
 
 }  // namespace mendfs::client

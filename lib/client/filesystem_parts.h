@@ -14,6 +14,9 @@
 
 namespace mendfs::client {
 
+/// For an fsync of names or attributes, once.
+Error lost_in_a_power_cut();
+
 template <class T>
 Task<void> Filesystem::finish(Task<Result<T>> work, Promise<Result<T>> done) {
   done.set(co_await std::move(work));

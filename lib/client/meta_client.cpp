@@ -67,8 +67,15 @@ Task<MetaClient::Reply> MetaClient::ask_once(std::string method, std::string pac
   Result<protocol::MetaReply> reply = unpack<protocol::MetaReply>(*raw);
   if (!reply) co_return Error{ErrorCode::Malformed, to_string(server_) + " is no metaserver of this version"};
   note(*reply);
+  // What it speaks of may be lost, and nobody would look again.
+  if (reply->epoch != 0 && reply->epoch < epoch_)
+    co_return Error{ErrorCode::OutcomeUnknown, "a late answer from before the metaserver's restart"};
   if (reply->code != ErrorCode::Ok) co_return Error{reply->code, std::move(reply->message)};
   co_return std::move(*reply);
+}
+
+bool MetaClient::is_durable(const Change& change) const {
+  return change.index == 0 || (change.epoch == epoch_ && change.index <= durable_);
 }
 
 void MetaClient::note(const protocol::MetaReply& reply) {

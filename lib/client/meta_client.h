@@ -38,12 +38,20 @@ bool is_change(const Request& request) {
   }
 }
 
+/// A log entry: its number, 0 for none, and the metaserver's start that answered with it. A power cut may take the end
+/// of the log, and then other entries get the numbers.
+struct Change {
+  std::uint64_t epoch = 0;
+  std::uint64_t index = 0;
+  auto operator<=>(const Change&) const = default;
+};
+
 template <class Request>
 struct Answered {
   typename Request::Reply reply;
-  std::uint64_t index = 0;  // of the log entry it made, 0: none
+  /// The log entry it made.
+  Change change;
   std::uint64_t as_of = 0;  // the last log entry that the reply knows of
-  std::uint64_t epoch = 0;  // the start of the metaserver that answered
 };
 
 class MetaClient {
@@ -76,8 +84,10 @@ class MetaClient {
   Task<Result<Answered<Request>>> try_call(Request request, Time deadline);
 
   const SessionId& session() const { return session_; }
-  /// Log entries up to this one survive a power cut.
-  std::uint64_t durable() const { return durable_; }
+  /// Whether it is known to survive a power cut.
+  bool is_durable(const Change& change) const;
+  /// The metaserver's start that was heard of last.
+  std::uint64_t epoch() const { return epoch_; }
   /// Whether an inode was, in a renewal on its way, given up for good: opening it is too late.
   bool is_given_up(InodeNumber inode) const;
 
@@ -149,7 +159,7 @@ template <class Request>
 Result<Answered<Request>> MetaClient::answered(protocol::MetaReply reply) {
   auto body = unpack<typename Request::Reply>(reply.body);
   if (!body) return Error{ErrorCode::Malformed, "the metaserver answered nonsense"};
-  return Answered<Request>{std::move(*body), reply.index, reply.as_of, reply.epoch};
+  return Answered<Request>{std::move(*body), {reply.epoch, reply.index}, reply.as_of};
 }
 
 }  // namespace mendfs::client

@@ -13,8 +13,13 @@ Task<Turn::Guard> Turn::take() {
   co_return Guard(this);
 }
 
-OpenFile::OpenFile(Loop& loop, protocol::Attributes known)
-    : inode(known.inode), layout(known.layout), attributes(std::move(known)), turn(loop), changed(loop) {
+OpenFile::OpenFile(Loop& loop, protocol::Attributes known, std::uint64_t told_in)
+    : inode(known.inode),
+      layout(known.layout),
+      attributes(std::move(known)),
+      epoch(told_in),
+      turn(loop),
+      changed(loop) {
   for (Slot range = 0; range < layout.slot_count; ++range) queues.emplace_back(range, layout);
 }
 
@@ -26,8 +31,13 @@ protocol::Attributes OpenFile::view() const {
   return seen;
 }
 
-void OpenFile::adopt(const protocol::Attributes& newer) {
-  if (newer.change < attributes.change) return;
+void OpenFile::adopt(const protocol::Attributes& newer, std::uint64_t told_in) {
+  epoch = std::max(epoch, told_in);
+  // What a restarted metaserver has found is durable.
+  if (change.epoch < told_in) change = {};
+  // A later start of the metaserver knows less: it lost the end of its log in a power cut.
+  const bool is_lost = told_in > attributes.change >> kEpochShift;
+  if (newer.change < attributes.change && !is_lost) return;
   if (newer.cuts.number() > attributes.cuts.number()) {
     // Somebody cut it: what was delivered before may be gone, what is queued is still to come.
     const std::uint64_t limit = newer.cuts.limit_for(attributes.cuts.number());

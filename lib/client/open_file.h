@@ -56,15 +56,18 @@ struct UnsyncedIn {
 };
 
 struct OpenFile {
-  OpenFile(Loop& loop, protocol::Attributes known);
+  OpenFile(Loop& loop, protocol::Attributes known, std::uint64_t told_in);
 
   const InodeNumber inode;
   const Layout layout;
 
   // What the metaserver said last.
   protocol::Attributes attributes;
-  /// The log entry that holds our last change of it.
-  std::uint64_t meta_index = 0;
+  /// In which start of the metaserver.
+  std::uint64_t epoch = 0;
+  /// Our last change of it, and our last that is not told again if the metaserver loses it, if they may not be durable.
+  Change change;
+  Change attribute_change;
   Turn turn;
 
   // What this mount did to it.
@@ -102,8 +105,9 @@ struct OpenFile {
   /// As this mount sees it.
   std::uint64_t size() const { return std::max(attributes.size, written_end); }
   protocol::Attributes view() const;
-  /// Takes newer attributes; older ones, overtaken on their way, are ignored.
-  void adopt(const protocol::Attributes& newer);
+  /// Takes newer attributes; older ones, overtaken on their way, are ignored. `told_in`: the start of the metaserver
+  /// that said so.
+  void adopt(const protocol::Attributes& newer, std::uint64_t told_in);
 
   bool has_queued() const;
   Ticket oldest_ticket() const;

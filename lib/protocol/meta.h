@@ -367,11 +367,15 @@ struct SyncMetaRequest {
   static constexpr const char* kMethod = "fs.sync";
   using Reply = Nothing;
   CallHeader call;
+  /// 0: all changes there are. Else a change that was answered, and the epoch of the answer: Stale when a power cut may
+  /// have taken it.
   std::uint64_t index = 0;
+  std::uint64_t epoch = 0;
   template <class V>
   void fields(V& v) {
     v("call", call);
     v("index", index);
+    v("epoch", epoch);
   }
 };
 

@@ -95,4 +95,36 @@ Task<void> ReaderProgram::live(ReaderProgram* self) {
   self->finished_ = true;
 }
 
+NameProgram::NameProgram(Env& env, client::Options mount, Journal& journal, NameLedger& ledger)
+    : env_(env), mount_(std::move(mount)), journal_(journal), ledger_(ledger) {
+  scope_.spawn(live(this));
+}
+
+NameProgram::~NameProgram() {
+  scope_.cancel_all();
+  worker_.reset();
+  filesystem_.reset();
+}
+
+void NameProgram::die() {
+  if (!worker_) return;
+  ledger_.dead_client = mount_.client_name;
+  ledger_.died = env_.loop.now();
+}
+
+std::string NameProgram::describe() const {
+  return "the user of names is " + (worker_ ? worker_->doing() : "mounting") + waits_of(filesystem_.get());
+}
+
+Task<void> NameProgram::live(NameProgram* self) {
+  client::Options mount = self->mount_;
+  self->filesystem_ = co_await mount_patiently(self->env_, std::move(mount));
+  self->worker_ = std::make_unique<NameWorker>(self->env_, *self->filesystem_, self->journal_, self->ledger_,
+                                               self->env_.random.next());
+  co_await self->worker_->run();
+  if (!self->journal_.failure.empty()) co_return;
+  co_await self->filesystem_->unmount(self->env_.loop.now() + 5s);
+  self->finished_ = true;
+}
+
 }  // namespace mendfs::sim

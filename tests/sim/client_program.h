@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tests/sim/file_worker.h"
+#include "tests/sim/name_worker.h"
 #include "tests/sim/world/world.h"
 
 namespace mendfs::sim {
@@ -63,6 +64,32 @@ class ReaderProgram {
   std::unique_ptr<client::Filesystem> filesystem_;
   std::string doing_ = "mounting";
   bool stopping_ = false;
+  bool finished_ = false;
+  Scope scope_;
+};
+
+/// Mounts and lets one worker change names.
+class NameProgram {
+ public:
+  NameProgram(Env& env, client::Options mount, Journal& journal, NameLedger& ledger);
+  NameProgram(const NameProgram&) = delete;
+  NameProgram& operator=(const NameProgram&) = delete;
+  ~NameProgram();
+
+  bool finished() const { return finished_; }
+  std::string describe() const;
+  /// Its machine dies now.
+  void die();
+
+ private:
+  static Task<void> live(NameProgram* self);
+
+  Env& env_;
+  client::Options mount_;
+  Journal& journal_;
+  NameLedger& ledger_;
+  std::unique_ptr<client::Filesystem> filesystem_;
+  std::unique_ptr<NameWorker> worker_;
   bool finished_ = false;
   Scope scope_;
 };

@@ -2,11 +2,14 @@
 
 #include <fmt/core.h>
 
+#include "protocol/timing.h"
+
 namespace mendfs::sim {
 namespace {
 
-constexpr const char* kNames[] = {"kill data", "kill meta", "power cut data", "partition", "break connections",
-                                  "pause",     "flip bits", "wipe victim",    "clog",      "kill client"};
+constexpr const char* kNames[] = {"kill data",     "kill meta", "power cut data", "partition", "break connections",
+                                  "pause",         "flip bits", "wipe victim",    "clog",      "kill client",
+                                  "power cut meta"};
 static_assert(std::size(kNames) == static_cast<std::size_t>(Fault::kCount));
 
 }  // namespace
@@ -113,6 +116,9 @@ void FaultPlan::perform(Fault fault) {
     case Fault::KillClient:
       at_some_message([this] { kill_client(); });
       break;
+    case Fault::PowerCutMeta:
+      at_some_message([this] { cut_meta_power(); });
+      break;
     case Fault::kCount:
       break;
   }
@@ -188,7 +194,10 @@ void FaultPlan::pause() {
   process.loop().set_paused(true);
   const Duration length = random_.one_in(6) ? some_time(14s) : some_time(3s);
   log_.debug("pause {} for {} ms", process.name(), length / 1ms);
-  world_.after(length, [&process] { process.loop().set_paused(false); });
+  world_.after(length, [this, &process] {
+    process.loop().set_paused(false);
+    if (&process == &cluster_.meta()) meta_runs_since_ = world_.now();
+  });
 }
 
 void FaultPlan::flip_bits() {
@@ -215,11 +224,26 @@ void FaultPlan::wipe_victim() {
   restart_later(process);
 }
 
+void FaultPlan::cut_meta_power() {
+  // What it took in before a kill or a stop it can sync only when it runs again.
+  constexpr auto kRunsAtLeast = 200ms;
+  const Cluster::MetaHost* host = cluster_.meta_host();
+  SimProcess& process = cluster_.meta();
+  if (host == nullptr || !host->serving() || process.loop().paused()) return;
+  if (meta_runs_since_ + kRunsAtLeast > world_.now()) return;
+  log_.debug("power cut meta");
+  users_.lose_meta_power(world_.now() - timing::kMetaLogSyncMax);
+  process.power_cut();
+  restart_later(process);
+}
+
 void FaultPlan::kill_client() {
-  const std::uint64_t which = random_.below(users_.writer_count() + 1);
+  const std::uint64_t which = random_.below(users_.writer_count() + 2);
   log_.debug("kill client {}", which);
   if (which == users_.writer_count()) {
     users_.kill_reader();
+  } else if (which > users_.writer_count()) {
+    users_.kill_names();
   } else {
     users_.kill_writer(which);
   }

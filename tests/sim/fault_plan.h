@@ -6,7 +6,8 @@
 // (flipped bits, a wiped store) hits one server only, the victim, and a wipe
 // only while the others are whole. Power cuts hit dataservers one at a time;
 // when another server was not whole at that moment, the oracle is told that
-// un-synced bytes may be gone. After stop() everything is up and connected.
+// un-synced bytes may be gone. The metaserver's power is cut only
+// when it runs, so that its promise of syncing soon holds. After stop() everything is up and connected.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +31,7 @@ enum class Fault {
   Clog,
   // Only in some runs; the others know those above.
   KillClient,
+  PowerCutMeta,
   kCount,
 };
 
@@ -68,6 +70,7 @@ class FaultPlan {
   void flip_bits();
   void wipe_victim();
   void kill_client();
+  void cut_meta_power();
   SimProcess& any_server();
   Duration some_time(Duration most);
 
@@ -84,6 +87,7 @@ class FaultPlan {
   bool active_ = false;
   std::uint64_t count_ = 0;
   std::uint64_t counts_[static_cast<std::size_t>(Fault::kCount)] = {};
+  Time meta_runs_since_{};  // the last time that it was stopped
   std::uint64_t messages_left_ = 0;
   std::function<void()> waiting_strike_;
 };

@@ -46,6 +46,8 @@ void FileModel::settle(Mark mark) {
   size_settled_ = std::max(size_settled_, mark);
 }
 
+void FileModel::lose_told_size(Mark known) { size_settled_ = std::max(durable_, std::min(size_settled_, known)); }
+
 void FileModel::lose_writer() {
   report_loss();
   lost_.push_back({settled_, last_, false, true});

@@ -56,6 +56,8 @@ class FileModel {
   void lose_power();
   /// An fsync has said that bytes are lost: which of them is not known, and for good, whatever is synced later.
   void report_loss();
+  /// The metaserver's machine lost power: of the sizes that were told, it knows those up to `known`, and durable ones.
+  void lose_told_size(Mark known);
   /// The writer has died: changes that are not settled have happened or never will.
   void lose_writer();
   /// After lose_writer(): the size was found to be this. Otherwise a sentence.

@@ -60,7 +60,8 @@ bool FileWorker::failed(Mine& mine, const char* what, const Error& error) {
   mine.file->changing = false;
   // Nothing keeps a file without a name for a session that was fenced.
   const bool was_fenced = dynamic_cast<const RecordingLogger&>(log_).contains("session lapsed");
-  if (error.code == ErrorCode::StaleHandle && mine.removed && was_fenced) {
+  if (error.code == ErrorCode::StaleHandle && (mine.file->may_be_gone || (mine.removed && was_fenced))) {
+    mine.file->unlinked = true;
     mine.gone = true;
     return true;
   }
@@ -110,8 +111,11 @@ Task<bool> FileWorker::create() {
   request.mode = 0100644;
   client::OpenFlags flags;
   flags.write = true;
+  const std::uint64_t losses = journal_.meta_losses;
   Result<client::Opened> opened = co_await filesystem_.create(std::move(request), flags);
   if (!opened.ok()) co_return failed(mine_.back(), "creation", opened.error());
+  file->made = loop_.now();
+  file->may_be_gone = file->in_doubt = losses != journal_.meta_losses;
   file->inode = opened->attributes.inode;
   mine_.back().handle = opened->handle;
   co_return true;
@@ -120,24 +124,17 @@ Task<bool> FileWorker::create() {
 /// What a dead worker was in the middle of has happened or not; from here on it is known.
 Task<bool> FileWorker::take_over(Journal::File* file) {
   begin("taking over " + file->name);
-  Result<protocol::Attributes> found = co_await filesystem_.lookup(kRootInode, file->name);
-  if (found.code() == ErrorCode::NotFound && !file->new_name.empty()) {
-    file->name = file->new_name;
-    found = co_await filesystem_.lookup(kRootInode, file->name);
-  }
-  file->new_name.clear();
+  const std::optional<protocol::Attributes> found = co_await find(file);
   inherited_.pop_back();
-  const bool may_be_absent = file->inode == 0 || file->unlinked;
-  if (found.code() == ErrorCode::NotFound && may_be_absent) {
+  if (!found) {
+    if (file->inode != 0 && !file->unlinked && !file->may_be_gone)
+      journal_.fail(fmt::format("{}: {} has lost its name", name_, file->name));
     file->unlinked = file->deleted = true;
-    co_return true;
+    co_return journal_.failure.empty();
   }
   mine_.push_back({file});
   Mine& mine = mine_.back();
-  if (!found.ok()) co_return failed(mine, "lookup", found.error());
-  if (file->inode != 0 && found->inode != file->inode)
-    co_return failed(mine, "lookup", {ErrorCode::Exists, "another file has this name"});
-  file->unlinked = false;
+  file->unlinked = file->may_be_gone = file->size_in_doubt = false;
   file->inode = found->inode;
   if (file->size_untold) file->model.settle(file->model.mark());
   file->size_untold = false;
@@ -151,7 +148,15 @@ Task<bool> FileWorker::take_over(Journal::File* file) {
 }
 
 Task<bool> FileWorker::step(Mine& mine) {
-  if (mine.removed) {
+  if (mine.file->in_doubt) {
+    const bool clear = co_await resolve(mine);
+    if (!clear) co_return false;
+  }
+  co_return co_await step_of(mine);
+}
+
+Task<bool> FileWorker::step_of(Mine& mine) {
+  if (mine.removed || mine.gone) {
     if (mine.gone || random_.one_in(8)) return replace(mine);
   } else if (options_.unlinks && random_.one_in(24)) {
     return unlink(mine);
@@ -218,6 +223,7 @@ Task<bool> FileWorker::sync(Mine& mine) {
   begin("syncing " + mine.file->name);
   const FileModel::Mark mark = mine.file->model.mark();
   const std::uint64_t resets_before = journal_.resets;
+  const std::uint64_t losses = journal_.meta_losses;
   Result<void> synced = co_await filesystem_.fsync(mine.handle, random_.one_in(2));
   if (synced.code() == ErrorCode::Io && journal_.resets >= mine.resets_at_sync + 2) {
     mine.file->model.report_loss();
@@ -226,6 +232,8 @@ Task<bool> FileWorker::sync(Mine& mine) {
   if (!synced.ok()) co_return failed(mine, "fsync", synced.error());
   mine.resets_at_sync = resets_before;
   mine.file->model.make_durable(mark);
+  settled(mine, mark, losses);
+  if (losses == journal_.meta_losses) mine.file->made = Time{-1};
   ++journal_.syncs;
   co_return true;
 }
@@ -233,10 +241,21 @@ Task<bool> FileWorker::sync(Mine& mine) {
 Task<bool> FileWorker::flush(Mine& mine) {
   begin("flushing " + mine.file->name);
   const FileModel::Mark mark = mine.file->model.mark();
+  const std::uint64_t losses = journal_.meta_losses;
   Result<void> flushed = co_await filesystem_.flush(mine.handle);
   if (!flushed.ok()) co_return failed(mine, "flush", flushed.error());
-  mine.file->model.settle(mark);
+  settled(mine, mark, losses);
   co_return true;
+}
+
+/// An answer that left before a power cut of the metaserver says nothing of the size any more.
+void FileWorker::settled(Mine& mine, FileModel::Mark mark, std::uint64_t losses_before) {
+  Journal::File& file = *mine.file;
+  file.model.settle_bytes(mark);
+  if (losses_before != journal_.meta_losses) return;
+  file.model.settle(mark);
+  file.told.emplace_back(loop_.now(), mark);
+  file.size_in_doubt = false;
 }
 
 Task<bool> FileWorker::truncate(Mine& mine) {
@@ -261,10 +280,19 @@ Task<bool> FileWorker::reopen(Mine& mine) {
   const bool flushed = co_await flush(mine);
   if (!flushed) co_return false;
   filesystem_.release(mine.handle);
-  begin("opening " + mine.file->name);
-  Result<protocol::Attributes> found = co_await filesystem_.lookup(kRootInode, mine.file->name);
+  Journal::File& file = *mine.file;
+  begin("opening " + file.name);
+  Result<protocol::Attributes> found = co_await filesystem_.lookup(kRootInode, file.name);
+  while (file.in_doubt) {
+    const bool clear = co_await resolve(mine);
+    if (!clear || mine.gone) co_return clear;
+    found = co_await filesystem_.lookup(kRootInode, file.name);
+  }
   if (!found.ok()) co_return failed(mine, "lookup", found.error());
-  if (found->size != mine.file->model.size())
+  if (mine.file->size_in_doubt) {
+    if (const auto wrong = mine.file->model.adopt_size(found->size))
+      journal_.fail(fmt::format("{}: {} has {}", name_, mine.file->name, *wrong));
+  } else if (found->size != mine.file->model.size())
     journal_.fail(
         fmt::format("{}: {} has {} bytes, not {}", name_, mine.file->name, found->size, mine.file->model.size()));
   co_return co_await open(mine);
@@ -286,13 +314,57 @@ Task<bool> FileWorker::rename(Mine& mine) {
   request.new_parent = kRootInode;
   request.new_name = fmt::format("{}-renamed-{}", name_, renames_++);
   const std::string new_name = request.new_name;
+  Journal::File& file = *mine.file;
   begin("renaming " + mine.file->name + " to " + new_name);
-  mine.file->new_name = new_name;
+  file.new_name = new_name;
+  const std::uint64_t losses = journal_.meta_losses;
   Result<void> renamed = co_await filesystem_.rename(std::move(request));
+  file.new_name.clear();
+  const bool may_be_lost = losses != journal_.meta_losses;
+  if (renamed.code() == ErrorCode::NotFound && may_be_lost) co_return true;
   if (!renamed.ok()) co_return failed(mine, "rename", renamed.error());
-  mine.file->name = new_name;
-  mine.file->new_name.clear();
+  if (may_be_lost) file.other_names.push_back(file.name);
+  file.old_name = std::exchange(file.name, new_name);
+  file.renamed = loop_.now();
   co_return true;
+}
+
+/// After a power cut of the metaserver: its latest changes may be undone.
+Task<bool> FileWorker::resolve(Mine& mine) {
+  Journal::File& file = *mine.file;
+  const std::optional<protocol::Attributes> found = co_await find(&file);
+  if (found && mine.removed) {
+    mine.removed = false;
+    co_return co_await unlink(mine);
+  }
+  mine.gone = mine.gone || (!found && !mine.removed && file.may_be_gone);
+  file.unlinked = mine.removed || mine.gone;
+  if (found) file.may_be_gone = false;
+  if (!found && !file.unlinked) journal_.fail(fmt::format("{}: {} has lost its name", name_, file.name));
+  co_return journal_.failure.empty();
+}
+
+/// Under any name that it may have; nothing: it has none.
+Task<std::optional<protocol::Attributes>> FileWorker::find(Journal::File* file) {
+  begin("looking for " + file->name);
+  for (;;) {
+    file->in_doubt = false;
+    std::vector<std::string> names{file->name};
+    if (!file->new_name.empty()) names.push_back(file->new_name);
+    names.insert(names.end(), file->other_names.begin(), file->other_names.end());
+    std::optional<protocol::Attributes> found;
+    for (std::size_t i = 0; i < names.size() && !found; ++i) {
+      const std::string name = names[i];
+      const Result<protocol::Attributes> there = co_await filesystem_.lookup(kRootInode, name);
+      if (!there.ok() || (file->inode != 0 && there->inode != file->inode)) continue;
+      found = *there;
+      file->name = name;
+    }
+    if (file->in_doubt) continue;
+    file->new_name.clear();
+    file->other_names.clear();
+    co_return found;
+  }
 }
 
 /// The file stays open and in use.
@@ -302,9 +374,13 @@ Task<bool> FileWorker::unlink(Mine& mine) {
   protocol::RemoveRequest request;
   request.parent = kRootInode;
   request.name = mine.file->name;
+  const std::uint64_t losses = journal_.meta_losses;
   Result<void> removed = co_await filesystem_.remove(std::move(request));
+  if (losses != journal_.meta_losses) mine.file->in_doubt = true;
+  if (removed.code() == ErrorCode::NotFound && mine.file->in_doubt) co_return true;
   if (!removed.ok()) co_return failed(mine, "unlink", removed.error());
   mine.removed = true;
+  mine.file->removed = loop_.now();
   ++journal_.unlinks;
   co_return true;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,7 @@ class FileWorker {
   Task<bool> create();
   Task<bool> take_over(Journal::File* file);
   Task<bool> step(Mine& mine);
+  Task<bool> step_of(Mine& mine);
   Task<bool> write(Mine& mine);
   Task<bool> read(Mine& mine);
   Task<bool> sync(Mine& mine);
@@ -72,6 +74,9 @@ class FileWorker {
   Task<bool> unlink(Mine& mine);
   Task<bool> replace(Mine& mine);
   Task<bool> open(Mine& mine);
+  Task<bool> resolve(Mine& mine);
+  Task<std::optional<protocol::Attributes>> find(Journal::File* file);
+  void settled(Mine& mine, FileModel::Mark mark, std::uint64_t losses_before);
   void begin(std::string what);
   bool failed(Mine& mine, const char* what, const Error& error);
 

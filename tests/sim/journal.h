@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "block/types.h"
@@ -20,6 +21,20 @@ struct Journal {
     FileModel model{kBlockSizeDefault};
     /// A rename to this name was begun and not answered.
     std::string new_name;
+    /// Its latest change of name and its latest reports of a size, and when they were answered: what a power cut of the
+    /// metaserver may take.
+    std::string old_name;
+    Time renamed{-1};
+    Time made{-1};
+    Time removed{-1};
+    std::vector<std::pair<Time, FileModel::Mark>> told;
+    /// After such a power cut, until somebody has looked: it may have one of these names instead; it may be gone, or
+    /// have its name back.
+    std::vector<std::string> other_names;
+    bool in_doubt = false;
+    bool may_be_gone = false;
+    bool may_be_back = false;  // though removed
+    bool size_in_doubt = false;
     /// Its removal has begun: readers may find it or not; its writer has it open still.
     bool unlinked = false;
     /// A write or cut was begun and not answered.
@@ -28,12 +43,17 @@ struct Journal {
     bool deleted = false;
     /// What was written last is on all copies, but its writer died before it told the size: to be found in the data.
     bool size_untold = false;
+
+    /// The metaserver's machine loses power: what was answered later than `synced_at` may be gone.
+    void lose_meta_power(Time synced_at);
   };
   std::vector<std::unique_ptr<File>> files;
   std::string failure;  // empty: none
   /// Stores that lost power or everything. After two, an fsync may find that every holder of its bytes has changed, and
   /// has to say so.
   std::uint64_t resets = 0;
+  /// Power cuts of the metaserver.
+  std::uint64_t meta_losses = 0;
 
   /// Whether the metaserver has ended all sessions of a client that died then, and found the sizes it left untold.
   std::function<bool(const std::string& client, Time died)> is_recovered;

@@ -50,7 +50,7 @@ class Run {
     WorkerOptions options;
     options.aligned = faults_.leaves_doubt();
     options.unlinks = faults_.has_all();
-    users_.start(options);
+    users_.start(options, faults_.has_all());
   }
 
   bool stuck_or_done() const { return !journal_.failure.empty() || users_.done(); }
@@ -85,9 +85,16 @@ class Run {
     co_await sleep_for(env.loop, 5s);
     const std::string difference = co_await compare_copies(env, self, filesystem.get());
     if (!difference.empty()) self->journal_.fail("the copies differ: " + difference);
-    std::set<InodeNumber> files;
-    for (const auto& file : self->journal_.files)
-      if (!file->unlinked) files.insert(file->inode);
+    std::set<InodeNumber> files = self->users_.names().nodes();
+    for (std::size_t i = 0; i < self->journal_.files.size(); ++i) {
+      const Journal::File& file = *self->journal_.files[i];
+      bool is_there = !file.unlinked;
+      if (file.may_be_back) {
+        const Result<protocol::Attributes> found = co_await filesystem->get_attributes(file.inode);
+        is_there = found.ok() && found->link_count > 0;
+      }
+      if (is_there) files.insert(file.inode);
+    }
     const std::string leftovers = co_await find_leftovers(env, self->cluster_, std::move(files));
     if (!leftovers.empty()) self->journal_.fail(leftovers);
     co_await filesystem->unmount(env.loop.now() + 5s);
@@ -132,9 +139,9 @@ class Run {
     const double seconds = std::chrono::duration<double>(world_.now()).count();
     return fmt::format(
         "{} servers, {:.0f} s, {} messages; {} writes, {} "
-        "reads, {} syncs, {} cuts, {} unlinks; {}",
+        "reads, {} syncs, {} cuts, {} unlinks, {} names; {}",
         cluster_.slot_count(), seconds, world_.network().delivered_count(), journal_.writes, journal_.reads,
-        journal_.syncs, journal_.cuts, journal_.unlinks, faults_.describe());
+        journal_.syncs, journal_.cuts, journal_.unlinks, users_.names().changes, faults_.describe());
   }
 
   Journal journal_;

@@ -10,7 +10,7 @@ constexpr Duration kReaderPauseMax = 300ms;
 
 }  // namespace
 
-void Users::start(WorkerOptions options) {
+void Users::start(WorkerOptions options, bool with_names) {
   options_ = options;
   for (std::uint32_t i = 0; i < kWriters; ++i) {
     Writer& writer = writers_.emplace_back();
@@ -20,6 +20,10 @@ void Users::start(WorkerOptions options) {
   }
   reader_machine_ = &cluster_.client(kWriters);
   start_reader();
+  if (!with_names) return;
+  names_machine_ = &cluster_.client(kWriters + 3);
+  ledger_.dirsync = names_machine_->random().one_in(4);
+  start_names();
 }
 
 void Users::start_writer(std::size_t which) {
@@ -50,6 +54,32 @@ void Users::start_reader() {
   });
 }
 
+void Users::start_names() {
+  client::Options mount = cluster_.mount_options(*names_machine_);
+  mount.client_name += fmt::format(".{}", names_lives_++);
+  mount.dirsync = ledger_.dirsync;
+  names_machine_->start([&](Env& env) {
+    auto program = std::make_shared<NameProgram>(env, std::move(mount), journal_, ledger_);
+    names_ = program;
+    return program;
+  });
+}
+
+void Users::kill_names() {
+  if (names_machine_ == nullptr) return;
+  if (const auto program = names_.lock()) {
+    if (program->finished()) return;
+    program->die();
+  }
+  names_machine_->kill();
+}
+
+void Users::lose_meta_power(Time synced_at) {
+  ++journal_.meta_losses;
+  for (const auto& file : journal_.files) file->lose_meta_power(synced_at);
+  if (ledger_.history) ledger_.history->lose_power(synced_at);
+}
+
 void Users::kill_writer(std::size_t which) {
   Writer& writer = writers_[which];
   {
@@ -67,11 +97,16 @@ void Users::restart_dead() {
   for (std::size_t i = 0; i < writers_.size(); ++i)
     if (!writers_[i].machine->alive()) start_writer(i);
   if (!reader_machine_->alive()) start_reader();
+  if (names_machine_ != nullptr && !names_machine_->alive()) start_names();
 }
 
 bool Users::done() const {
   for (const Writer& writer : writers_) {
     const auto program = writer.program.lock();
+    if (!program || !program->finished()) return false;
+  }
+  if (names_machine_ != nullptr) {
+    const auto program = names_.lock();
     if (!program || !program->finished()) return false;
   }
   return true;
@@ -92,6 +127,7 @@ std::string Users::describe() const {
     const auto program = writer.program.lock();
     text += program ? program->describe() + "; " : writer.machine->name() + " is dead; ";
   }
+  if (const auto program = names_.lock()) text += program->describe() + "; ";
   if (const auto program = reader_.lock()) text += program->describe() + "; ";
   return text;
 }

@@ -17,10 +17,15 @@ class Users {
   Users(const Users&) = delete;
   Users& operator=(const Users&) = delete;
 
-  void start(WorkerOptions options);
+  /// `with_names`: one more that changes names only.
+  void start(WorkerOptions options, bool with_names);
+  const NameLedger& names() const { return ledger_; }
   /// kill -9 of a mount; what it had in hand is in doubt.
   void kill_writer(std::size_t which);
   void kill_reader();
+  void kill_names();
+  /// Before the metaserver's machine does: its changes are synced up to then.
+  void lose_meta_power(Time synced_at);
   std::size_t writer_count() const { return writers_.size(); }
   /// Starts new mounts in the place of dead ones.
   void restart_dead();
@@ -41,6 +46,7 @@ class Users {
   };
   void start_writer(std::size_t which);
   void start_reader();
+  void start_names();
 
   Cluster& cluster_;
   Journal& journal_;
@@ -48,6 +54,10 @@ class Users {
   std::vector<Writer> writers_;
   SimProcess* reader_machine_ = nullptr;
   std::weak_ptr<ReaderProgram> reader_;
+  SimProcess* names_machine_ = nullptr;  // none: nobody changes names
+  std::weak_ptr<NameProgram> names_;
+  NameLedger ledger_;
+  std::uint32_t names_lives_ = 0;
 };
 
 }  // namespace mendfs::sim

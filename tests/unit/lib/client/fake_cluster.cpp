@@ -329,7 +329,8 @@ Result<Attributes> FakeMetaserver::handle(const SettleRequest& request) {
   return attributes;
 }
 
-Result<Nothing> FakeMetaserver::handle(const SyncMetaRequest&) {
+Result<Nothing> FakeMetaserver::handle(const SyncMetaRequest& request) {
+  if (request.index > 0 && request.epoch != names_.epoch) return Error{ErrorCode::Stale, "lost"};
   ++names_.syncs;
   names_.durable = names_.log_index;
   return Nothing{};

@@ -79,6 +79,40 @@ TEST_CASE("where each write is followed by an fsync, the write itself is made du
   CHECK(syncs() > before);
 }
 
+TEST_CASE("a size that the metaserver lost with its power is told again", "[client]") {
+  Mounted mount;
+  FakeNamespace& names = mount.cluster.names;
+  const Opened file = mount.create("a");
+  const Attributes early = names.inodes[file.attributes.inode];
+  mount.write(file.handle, 0, pattern(4000, 1));
+  mount.flush(file.handle);
+  REQUIRE(names.inodes[file.attributes.inode].size == 4000);
+  names.inodes[file.attributes.inode] = early;
+  ++names.epoch;
+  SECTION("by fsync") { REQUIRE(mount.cluster.run(mount.filesystem->fsync(file.handle, false))); }
+  SECTION("with the size of the next write") {
+    mount.write(file.handle, 0, pattern(10, 2));
+    mount.flush(file.handle);
+  }
+  SECTION("when the restart is noticed") { mount.cluster.world.run_for(6s); }
+  CHECK(names.inodes[file.attributes.inode].size == 4000);
+}
+
+TEST_CASE("an fsync says once that names or attributes were lost with the metaserver's power", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  protocol::SetAttributesRequest mode;
+  mode.inode = file.attributes.inode;
+  mode.mode = 0600;
+  REQUIRE(mount.cluster.run(mount.filesystem->set_attributes(mode)));
+  ++mount.cluster.names.epoch;
+  CHECK(mount.cluster.run(mount.filesystem->sync_directory(kRootInode)).code() == ErrorCode::Io);
+  CHECK(mount.cluster.run(mount.filesystem->sync_directory(kRootInode)).ok());
+  CHECK(mount.cluster.run(mount.filesystem->fsync(file.handle, false)).code() == ErrorCode::Io);
+  CHECK(mount.cluster.run(mount.filesystem->fsync(file.handle, false)).ok());
+  CHECK(mount.cluster.run(mount.filesystem->sync_all()).ok());
+}
+
 TEST_CASE("fsync makes data and metadata durable, and asks nobody twice", "[client]") {
   Mounted mount;
   const Opened file = mount.create("a");

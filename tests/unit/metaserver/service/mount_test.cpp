@@ -129,6 +129,31 @@ TEST_CASE("a restarted metaserver goes on with its ring in a new epoch", "[mount
   CHECK(later.reply.inode >> kEpochShift == found.meta.epoch);
 }
 
+TEST_CASE("a sync of a change that a power cut took is stale, though another has its number", "[mount]") {
+  const auto cluster = mounted_cluster();
+  REQUIRE(cluster);
+  const auto kept = cluster->make(kSessionA, 1, "kept");
+  protocol::SyncMetaRequest sync;
+  sync.call.session = kSessionA;
+  REQUIRE(cluster->call(sync).ok());
+  const auto lost = cluster->make(kSessionA, 2, "lost");
+  bool is_lost = false;
+  for (std::uint64_t start = 0; start < 3; ++start) {
+    cluster->cut_server_power();
+    REQUIRE(cluster->start_server().ok());
+    is_lost = is_lost || !cluster->lookup(kSessionA, "lost").ok();
+    for (std::uint64_t i = 0; i < 10; ++i)
+      REQUIRE(cluster->make(kSessionA, 3 + start * 10 + i, std::to_string(start * 10 + i)).ok());
+    sync.index = kept.meta.index;
+    sync.epoch = kept.meta.epoch;
+    CHECK(cluster->call(sync).meta.code == ErrorCode::Ok);
+    sync.index = lost.meta.index;
+    sync.epoch = lost.meta.epoch;
+    CHECK(cluster->call(sync).meta.code == (is_lost ? ErrorCode::Stale : ErrorCode::Ok));
+  }
+  CHECK(is_lost);
+}
+
 TEST_CASE("what was synced survives a power cut, and the rest is a prefix", "[mount]") {
   const auto cluster = mounted_cluster();
   REQUIRE(cluster);
