@@ -159,7 +159,7 @@ Task<void> Filesystem::watch_changes() {
       continue;
     }
     backoff = Backoff();
-    request.epoch = heard->epoch;
+    request.epoch = heard->change.epoch;
     request.since = heard->reply.up_to;
     MetaCache::Dropped dropped;
     if (heard->reply.unknown)

@@ -229,6 +229,7 @@ class Filesystem {
   Task<Result<void>> deliver_all(std::shared_ptr<Handle> handle);
   Task<Result<void>> sync_data(std::shared_ptr<Handle> handle);
   Task<Result<void>> sync_file(File file, bool data_only);
+  bool has_undurable_entry(const OpenFile& file) const;
   Task<Result<void>> sync_metadata(File file);
   Task<void> retire(File file);
   void fail(OpenFile& file, const Error& error);

@@ -82,7 +82,7 @@ Task<Result<Opened>> Filesystem::do_open(InodeNumber inode, OpenFlags flags, std
   std::shared_ptr<AheadPiece> bytes;
   const std::optional<Attributes> cached = cache_.attributes(inode);
   if (cached && S_ISREG(cached->mode) && flags.read && !flags.write && !flags.truncate)
-    bytes = read_ahead_->fetch_small(file_of(*cached));
+    bytes = read_ahead_->fetch_small(file_of(*cached, 0));
   auto answer = co_await meta_.call(std::move(request), inode);
   if (!answer) {
     if (name && answer.code() == ErrorCode::StaleHandle) cache_.drop_name(*name);
@@ -312,7 +312,7 @@ Task<Result<void>> Filesystem::fsync(HandleId id, bool data_only) {
   }
   std::vector<Task<Result<void>>> both;
   both.push_back(sync_data(handle));
-  if (!data_only || file->meta_index > meta_.durable()) both.push_back(sync_metadata(file));
+  if (!data_only || has_undurable_entry(*file)) both.push_back(sync_metadata(file));
   const std::vector<Result<void>> results = co_await all_of(loop_, std::move(both));
   for (const Result<void>& result : results)
     if (!result) co_return result;
@@ -327,13 +327,16 @@ Task<Result<void>> Filesystem::sync_data(std::shared_ptr<Handle> handle) {
   co_return co_await syncer_->sync(file);
 }
 
+bool Filesystem::has_undurable_entry(const OpenFile& file) const {
+  return !meta_.is_durable(file.change) || !meta_.is_durable(file.attribute_change);
+}
+
 /// Data and metadata side by side.
 Task<Result<void>> Filesystem::sync_file(File file, bool data_only) {
   std::vector<Task<Result<void>>> both;
   both.push_back(syncer_->sync(file));
   const bool is_longer = file->acked_end > file->attributes.size;
-  const bool has_entry = !meta_.is_durable(file->change) || !meta_.is_durable(file->attribute_change);
-  if (!data_only || is_longer || has_entry) both.push_back(sync_metadata(file));
+  if (!data_only || is_longer || has_undurable_entry(*file)) both.push_back(sync_metadata(file));
   const std::vector<Result<void>> results = co_await all_of(loop_, std::move(both));
   for (const Result<void>& result : results)
     if (!result) co_return result;

@@ -98,7 +98,7 @@ Task<Result<Attributes>> Filesystem::lookup(InodeNumber parent, std::string name
 }
 
 Task<Result<Attributes>> Filesystem::get_attributes(InodeNumber inode) {
-  if (const std::optional<Attributes> known = cache_.attributes(inode)) co_return seen(*known);
+  if (const std::optional<Attributes> known = cache_.attributes(inode)) co_return seen(*known, 0);
   GetAttributesRequest request;
   request.inode = inode;
   auto answer = co_await meta_.call(std::move(request), inode);

@@ -8,6 +8,13 @@
 
 namespace mendfs::client {
 
+namespace {
+
+/// Of the metaserver: how far each had synced its log, as far as was heard.
+constexpr std::size_t kStartsRemembered = 64;
+
+}  // namespace
+
 MetaClient::MetaClient(Loop& loop, Network& network, Random& random, Logger& log, WaitLog& waits, Address server,
                        Duration timeout)
     : loop_(loop),
@@ -75,7 +82,10 @@ Task<MetaClient::Reply> MetaClient::ask_once(std::string method, std::string pac
 }
 
 bool MetaClient::is_durable(const Change& change) const {
-  return change.index == 0 || (change.epoch == epoch_ && change.index <= durable_);
+  if (change.index == 0) return true;
+  if (change.epoch == epoch_) return change.index <= durable_;
+  const auto known = durable_before_.find(change.epoch);
+  return known != durable_before_.end() && change.index <= known->second;
 }
 
 void MetaClient::note(const protocol::MetaReply& reply) {
@@ -83,6 +93,8 @@ void MetaClient::note(const protocol::MetaReply& reply) {
   if (reply.epoch < epoch_) return;  // a late answer of an earlier start
   if (reply.epoch > epoch_) {
     const bool is_first = epoch_ == 0;
+    durable_before_[epoch_] = durable_;
+    if (durable_before_.size() > kStartsRemembered) durable_before_.erase(durable_before_.begin());
     epoch_ = reply.epoch;
     durable_ = 0;
     if (!is_first && hooks_.on_new_epoch) hooks_.on_new_epoch();

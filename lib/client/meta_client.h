@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -127,6 +128,7 @@ class MetaClient {
   std::set<std::uint64_t> unanswered_;
   std::uint64_t epoch_ = 0;
   std::uint64_t durable_ = 0;
+  std::map<std::uint64_t, std::uint64_t> durable_before_;  // in earlier epochs
   Scope scope_;
 };
 

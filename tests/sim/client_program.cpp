@@ -49,9 +49,10 @@ std::string WriterProgram::describe() const {
   return name_ + " is " + doing + waits_of(filesystem_.get());
 }
 
-Inheritance WriterProgram::die() {
+Inheritance WriterProgram::die(bool may_have_delivered) {
   if (!worker_) return std::move(inheritance_);
-  return {mount_.client_name, env_.loop.now(), worker_->die(filesystem_->counters().bytes_queued == 0)};
+  return {mount_.client_name, env_.loop.now(),
+          worker_->die(may_have_delivered && filesystem_->counters().bytes_queued == 0)};
 }
 
 Task<void> WriterProgram::live(WriterProgram* self) {

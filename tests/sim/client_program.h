@@ -23,8 +23,9 @@ class WriterProgram {
   bool finished() const { return finished_; }
   std::string describe() const;
   std::uint32_t operations_left() const { return worker_ ? worker_->operations_left() : options_.operation_count; }
-  /// Its machine dies now; what it leaves to the next one.
-  Inheritance die();
+  /// Its machine dies now; what it leaves to the next one. `may_have_delivered`: what is on its way to nobody is on all
+  /// copies; not when they lose power too.
+  Inheritance die(bool may_have_delivered);
 
  private:
   static Task<void> live(WriterProgram* self);

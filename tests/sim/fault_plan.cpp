@@ -7,9 +7,12 @@
 namespace mendfs::sim {
 namespace {
 
-constexpr const char* kNames[] = {"kill data",     "kill meta", "power cut data", "partition", "break connections",
-                                  "pause",         "flip bits", "wipe victim",    "clog",      "kill client",
-                                  "power cut meta"};
+constexpr const char* kNames[] = {"kill data",      "kill meta",     "power cut data", "partition", "break connections",
+                                  "pause",          "flip bits",     "wipe victim",    "clog",      "kill client",
+                                  "power cut meta", "power cut all", "fill disk"};
+/// On a disk that is nearly full: from nothing to a few segments and the reserve.
+constexpr std::uint64_t kRoomMax = 1 << 20;
+constexpr std::uint64_t kCapacity = 1ULL << 40;
 static_assert(std::size(kNames) == static_cast<std::size_t>(Fault::kCount));
 
 }  // namespace
@@ -23,7 +26,7 @@ FaultPlan::FaultPlan(Cluster& cluster, Users& users, Journal& journal, std::uint
       log_("fault", world_.process("monitor").loop()),
       victim_(static_cast<Slot>(random_.below(cluster.slot_count()))),
       mean_gap_(std::chrono::milliseconds(random_.between(100, 1'500))),
-      kinds_(static_cast<std::uint64_t>(has_all ? Fault::kCount : Fault::KillClient)) {
+      kinds_(static_cast<std::uint64_t>(has_all ? Fault::FillDisk : Fault::KillClient)) {
   for (std::uint64_t i = 0; i < kinds_; ++i) enabled_[i] = random_.one_in(2);
   NetworkFaults& network = world_.network().faults();
   if (random_.one_in(3)) network.lost_per_million = static_cast<std::uint32_t>(random_.between(100, 5'000));
@@ -44,7 +47,10 @@ void FaultPlan::stop() {
   waiting_strike_ = nullptr;
   world_.network().faults() = NetworkFaults{};
   world_.network().heal_all();
-  for (const auto& process : world_.processes()) process->loop().set_paused(false);
+  for (const auto& process : world_.processes()) {
+    process->loop().set_paused(false);
+    process->disk().set_capacity(kCapacity);
+  }
   cluster_.start_all();
   users_.restart_dead();
 }
@@ -119,6 +125,12 @@ void FaultPlan::perform(Fault fault) {
     case Fault::PowerCutMeta:
       at_some_message([this] { cut_meta_power(); });
       break;
+    case Fault::PowerCutAll:
+      at_some_message([this] { cut_all_power(); });
+      break;
+    case Fault::FillDisk:
+      fill_disk();
+      break;
     case Fault::kCount:
       break;
   }
@@ -155,15 +167,23 @@ void FaultPlan::kill_data() {
 void FaultPlan::cut_power() {
   const auto any = static_cast<Slot>(random_.below(cluster_.slot_count()));
   // The good copy of a damaged block may be one that is not synced yet.
-  SimProcess& process = cluster_.data(enabled(Fault::FlipBits) ? victim_ : any);
+  const Slot slot = enabled(Fault::FlipBits) ? victim_ : any;
+  SimProcess& process = cluster_.data(slot);
   if (!process.alive()) return;
-  const bool healthy = cluster_.healthy();
-  log_.debug("power cut {}{}", process.name(), healthy ? "" : ", others are not whole");
-  if (!healthy)
-    for (const auto& file : journal_.files) file->model.lose_power();
+  log_.debug("power cut {}", process.name());
+  reset(slot);
   process.power_cut();
-  ++journal_.resets;
   restart_later(process);
+}
+
+/// Requires: the server is as it was.
+void FaultPlan::reset(Slot slot) {
+  if (cluster_.healthy()) reset_since_whole_.clear();
+  reset_since_whole_.insert(slot);
+  journal_.reset(slot);
+  if (!journal_.hold_a_block(reset_since_whole_)) return;
+  log_.debug("un-synced bytes may be gone");
+  for (const auto& file : journal_.files) file->model.lose_power();
 }
 
 void FaultPlan::partition() {
@@ -218,23 +238,58 @@ void FaultPlan::wipe_victim() {
   if (!cluster_.healthy()) return;
   SimProcess& process = cluster_.data(victim_);
   log_.debug("wipe {}", process.name());
+  reset(victim_);
   process.kill();
   process.wipe();
-  ++journal_.resets;
   restart_later(process);
 }
 
-void FaultPlan::cut_meta_power() {
-  // What it took in before a kill or a stop it can sync only when it runs again.
+/// What it took in before a kill or a stop it can sync only when it runs again.
+bool FaultPlan::meta_is_in_time() {
   constexpr auto kRunsAtLeast = 200ms;
   const Cluster::MetaHost* host = cluster_.meta_host();
+  if (host == nullptr || !host->serving() || cluster_.meta().loop().paused()) return false;
+  return meta_runs_since_ + kRunsAtLeast <= world_.now();
+}
+
+void FaultPlan::cut_meta_power() {
+  if (!meta_is_in_time()) return;
   SimProcess& process = cluster_.meta();
-  if (host == nullptr || !host->serving() || process.loop().paused()) return;
-  if (meta_runs_since_ + kRunsAtLeast > world_.now()) return;
   log_.debug("power cut meta");
   users_.lose_meta_power(world_.now() - timing::kMetaLogSyncMax);
   process.power_cut();
   restart_later(process);
+}
+
+void FaultPlan::cut_all_power() {
+  // The good copy of a damaged block may be one that is not synced yet.
+  if (enabled(Fault::FlipBits)) return;
+  if (!meta_is_in_time()) return;
+  log_.debug("power cut all");
+  for (Slot slot = 0; slot < cluster_.slot_count(); ++slot) reset(slot);
+  users_.lose_all_power(world_.now() - timing::kMetaLogSyncMax);
+  cluster_.meta().power_cut();
+  restart_later(cluster_.meta());
+  for (Slot slot = 0; slot < cluster_.slot_count(); ++slot) {
+    cluster_.data(slot).power_cut();
+    restart_later(cluster_.data(slot));
+  }
+  world_.after(some_time(2s), [this] {
+    if (active_) users_.restart_dead();
+  });
+}
+
+/// For a while there is little or no room on one dataserver.
+void FaultPlan::fill_disk() {
+  SimProcess& process = cluster_.data(victim_);
+  SimDisk& disk = process.disk();
+  if (disk.capacity() < kCapacity) return;
+  const Result<DiskSpace> space = disk.space();
+  if (!space.ok()) return;
+  const std::uint64_t room = random_.below(kRoomMax);
+  log_.debug("leave {} bytes free on {}", room, process.name());
+  disk.set_capacity(space->total_bytes - space->free_bytes + room);
+  world_.after(some_time(6s), [&disk] { disk.set_capacity(kCapacity); });
 }
 
 void FaultPlan::kill_client() {

@@ -4,13 +4,15 @@
 // Survivable, always: any server killed at any message, any connection broken,
 // late or cut off, any process stopped for a while, any client killed. Damage to stored bytes
 // (flipped bits, a wiped store) hits one server only, the victim, and a wipe
-// only while the others are whole. Power cuts hit dataservers one at a time;
-// when another server was not whole at that moment, the oracle is told that
-// un-synced bytes may be gone. The metaserver's power is cut only
+// only while the others are whole. Power cuts hit dataservers one at a time, or
+// the whole cluster with its clients; when all holders of some block have been
+// hit before the first was whole again, the oracle is told that un-synced bytes
+// may be gone. The metaserver's power is cut only
 // when it runs, so that its promise of syncing soon holds. After stop() everything is up and connected.
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,8 @@ enum class Fault {
   // Only in some runs; the others know those above.
   KillClient,
   PowerCutMeta,
+  PowerCutAll,
+  FillDisk,
   kCount,
 };
 
@@ -46,9 +50,13 @@ class FaultPlan {
   void begin();
   /// Ends all faults, heals the network and starts every server.
   void stop();
-  bool has_all() const { return kinds_ == static_cast<std::uint64_t>(Fault::kCount); }
+  bool fills_disks() const { return enabled(Fault::FillDisk); }
+  bool has_all() const { return kinds_ > static_cast<std::uint64_t>(Fault::KillClient); }
   /// Whether this run may leave in doubt what was written; then writes are to cover whole blocks.
-  bool leaves_doubt() const { return enabled(Fault::PowerCutData) || enabled(Fault::KillClient); }
+  bool leaves_doubt() const {
+    return enabled(Fault::PowerCutData) || enabled(Fault::KillClient) || enabled(Fault::PowerCutAll) ||
+           enabled(Fault::FillDisk);
+  }
 
   /// What was done, for the report.
   std::uint64_t count() const { return count_; }
@@ -71,6 +79,10 @@ class FaultPlan {
   void wipe_victim();
   void kill_client();
   void cut_meta_power();
+  void cut_all_power();
+  void fill_disk();
+  void reset(Slot slot);
+  bool meta_is_in_time();
   SimProcess& any_server();
   Duration some_time(Duration most);
 
@@ -87,6 +99,7 @@ class FaultPlan {
   bool active_ = false;
   std::uint64_t count_ = 0;
   std::uint64_t counts_[static_cast<std::size_t>(Fault::kCount)] = {};
+  std::set<Slot> reset_since_whole_;
   Time meta_runs_since_{};  // the last time that it was stopped
   std::uint64_t messages_left_ = 0;
   std::function<void()> waiting_strike_;

@@ -65,6 +65,13 @@ bool FileWorker::failed(Mine& mine, const char* what, const Error& error) {
     mine.gone = true;
     return true;
   }
+  // What was not settled is lost or not; what was, stays.
+  if (error.code == ErrorCode::NoSpace && options_.disks_fill) {
+    mine.file->model.lose_writer();
+    mine.lost_bytes = true;
+    ++journal_.full_disks;
+    return true;
+  }
   journal_.fail(
       fmt::format("{}: {} of {} failed: {} ({})", name_, what, mine.file->name, to_string(error.code), error.message));
   return false;
@@ -152,6 +159,10 @@ Task<bool> FileWorker::step(Mine& mine) {
     const bool clear = co_await resolve(mine);
     if (!clear) co_return false;
   }
+  if (mine.lost_bytes && !mine.gone) {
+    const bool known = co_await learn_size(mine);
+    if (!known || mine.gone) co_return known;
+  }
   co_return co_await step_of(mine);
 }
 
@@ -209,7 +220,9 @@ Task<bool> FileWorker::read(Mine& mine) {
   const std::uint64_t offset = random_.below(options_.file_size_max);
   const auto size = static_cast<std::uint32_t>(random_.between(1, options_.file_size_max));
   begin(fmt::format("reading {} {}+{}", mine.file->name, offset, size));
-  const FileModel::Seen seen = mine.file->model.seen_by_writer();
+  // A write that ended with NoSpace may not have said so yet.
+  const FileModel& model = mine.file->model;
+  const FileModel::Seen seen = options_.disks_fill ? model.seen_by_others() : model.seen_by_writer();
   Result<Buffer> bytes = co_await filesystem_.read(mine.handle, offset, size);
   if (!bytes.ok()) co_return failed(mine, "read", bytes.error());
   const auto wrong = mine.file->model.check(offset, size, text_of(*bytes), seen);
@@ -222,15 +235,15 @@ Task<bool> FileWorker::read(Mine& mine) {
 Task<bool> FileWorker::sync(Mine& mine) {
   begin("syncing " + mine.file->name);
   const FileModel::Mark mark = mine.file->model.mark();
-  const std::uint64_t resets_before = journal_.resets;
   const std::uint64_t losses = journal_.meta_losses;
+  const std::set<Slot> reset_before = mine.file->reset;
   Result<void> synced = co_await filesystem_.fsync(mine.handle, random_.one_in(2));
-  if (synced.code() == ErrorCode::Io && journal_.resets >= mine.resets_at_sync + 2) {
+  if (synced.code() == ErrorCode::Io && journal_.hold_a_block(mine.file->reset)) {
     mine.file->model.report_loss();
     co_return true;
   }
   if (!synced.ok()) co_return failed(mine, "fsync", synced.error());
-  mine.resets_at_sync = resets_before;
+  for (const Slot slot : reset_before) mine.file->reset.erase(slot);
   mine.file->model.make_durable(mark);
   settled(mine, mark, losses);
   if (losses == journal_.meta_losses) mine.file->made = Time{-1};
@@ -349,6 +362,8 @@ Task<std::optional<protocol::Attributes>> FileWorker::find(Journal::File* file) 
   begin("looking for " + file->name);
   for (;;) {
     file->in_doubt = false;
+    // So that the mount has heard of the restart, and remembers nothing from before.
+    (void)co_await filesystem_.statfs();
     std::vector<std::string> names{file->name};
     if (!file->new_name.empty()) names.push_back(file->new_name);
     names.insert(names.end(), file->other_names.begin(), file->other_names.end());
@@ -365,6 +380,17 @@ Task<std::optional<protocol::Attributes>> FileWorker::find(Journal::File* file) 
     file->other_names.clear();
     co_return found;
   }
+}
+
+/// After a write failed.
+Task<bool> FileWorker::learn_size(Mine& mine) {
+  begin("looking how long " + mine.file->name + " is");
+  mine.lost_bytes = false;
+  const Result<protocol::Attributes> found = co_await filesystem_.get_attributes(mine.file->inode);
+  if (!found.ok()) co_return failed(mine, "getattr", found.error());
+  if (const auto wrong = mine.file->model.adopt_size(found->size))
+    journal_.fail(fmt::format("{}: after a full disk {} has {}", name_, mine.file->name, *wrong));
+  co_return journal_.failure.empty();
 }
 
 /// The file stays open and in use.

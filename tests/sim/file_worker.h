@@ -24,6 +24,8 @@ struct WorkerOptions {
   bool aligned = false;
   /// Now and then removes a file that it goes on using.
   bool unlinks = false;
+  /// Writes may end with NoSpace.
+  bool disks_fill = false;
   Duration pause_max = std::chrono::milliseconds(200);
 };
 
@@ -56,9 +58,9 @@ class FileWorker {
   struct Mine {
     Journal::File* file;
     client::HandleId handle = 0;
-    bool removed = false;              // by us: it has no name any more
-    bool gone = false;                 // removed, and deleted since: the session was lost for a while
-    std::uint64_t resets_at_sync = 0;  // as counted when all was durable last
+    bool removed = false;     // by us: it has no name any more
+    bool lost_bytes = false;  // a write failed, and the size is not known
+    bool gone = false;        // removed, and deleted since: the session was lost for a while
   };
   Task<bool> create();
   Task<bool> take_over(Journal::File* file);
@@ -75,6 +77,7 @@ class FileWorker {
   Task<bool> replace(Mine& mine);
   Task<bool> open(Mine& mine);
   Task<bool> resolve(Mine& mine);
+  Task<bool> learn_size(Mine& mine);
   Task<std::optional<protocol::Attributes>> find(Journal::File* file);
   void settled(Mine& mine, FileModel::Mark mark, std::uint64_t losses_before);
   void begin(std::string what);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "block/placement.h"
+
 namespace mendfs::sim {
 
 void Journal::File::lose_meta_power(Time synced_at) {
@@ -14,6 +16,19 @@ void Journal::File::lose_meta_power(Time synced_at) {
   may_be_gone = may_be_gone || made > synced_at;
   may_be_back = may_be_back || removed > synced_at;
   in_doubt = true;
+}
+
+void Journal::reset(Slot slot) {
+  for (const auto& file : files) file->reset.insert(slot);
+}
+
+bool Journal::hold_a_block(const std::set<Slot>& slots) const {
+  for (Slot range = 0; range < slot_count; ++range) {
+    std::uint32_t held = 0;
+    for (const Slot holder : holders_of(range, slot_count, copy_count)) held += slots.contains(holder) ? 1 : 0;
+    if (held == copy_count) return true;
+  }
+  return false;
 }
 
 }  // namespace mendfs::sim

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,15 +44,17 @@ struct Journal {
     bool deleted = false;
     /// What was written last is on all copies, but its writer died before it told the size: to be found in the data.
     bool size_untold = false;
+    /// Dataservers that lost un-synced bytes since all of it was durable last.
+    std::set<Slot> reset;
 
     /// The metaserver's machine loses power: what was answered later than `synced_at` may be gone.
     void lose_meta_power(Time synced_at);
   };
   std::vector<std::unique_ptr<File>> files;
   std::string failure;  // empty: none
-  /// Stores that lost power or everything. After two, an fsync may find that every holder of its bytes has changed, and
-  /// has to say so.
-  std::uint64_t resets = 0;
+  /// Of new files: which servers hold a block together.
+  std::uint32_t slot_count = 0;
+  std::uint32_t copy_count = kCopyCountDefault;
   /// Power cuts of the metaserver.
   std::uint64_t meta_losses = 0;
 
@@ -63,6 +66,13 @@ struct Journal {
   std::uint64_t syncs = 0;
   std::uint64_t cuts = 0;
   std::uint64_t unlinks = 0;
+  std::uint64_t full_disks = 0;
+
+  /// A dataserver loses its un-synced bytes, or everything.
+  void reset(Slot slot);
+  /// Whether some block has all its copies there. Only then is anything lost when they lose un-synced bytes, and only
+  /// then may fsync say so.
+  bool hold_a_block(const std::set<Slot>& slots) const;
 
   void fail(std::string what) {
     if (failure.empty()) failure = std::move(what);

@@ -36,8 +36,9 @@ Task<void> NameWorker::run() {
     co_await sleep_for(loop_, 200ms);
   bool good = co_await make_root();
   std::optional<NameHistory::UnderWay> unknown;
-  if (ledger_.under_way) unknown = NameHistory::UnderWay{*std::exchange(ledger_.under_way, {}), std::nullopt, 0};
+  if (ledger_.under_way) unknown = NameHistory::UnderWay{*ledger_.under_way, std::nullopt, 0};
   if (good) good = co_await look_until_quiet(std::move(unknown));
+  ledger_.under_way.reset();
   for (; good && ledger_.operations_left > 0 && journal_.failure.empty(); --ledger_.operations_left) {
     good = co_await step();
     // Several within the time that un-synced changes have, now and then a longer pause.

@@ -23,6 +23,7 @@ class Run {
         cluster_(world_, static_cast<std::uint32_t>(2 + seed % 4)),
         users_(cluster_, journal_),
         faults_(cluster_, users_, journal_, world_.random().next(), seed / 4 % 2 == 0) {
+    journal_.slot_count = cluster_.slot_count();
     journal_.is_recovered = [this](const std::string& client, Time died) {
       return cluster_.is_recovered(client, died);
     };
@@ -49,6 +50,7 @@ class Run {
   void start_users() {
     WorkerOptions options;
     options.aligned = faults_.leaves_doubt();
+    options.disks_fill = faults_.fills_disks();
     options.unlinks = faults_.has_all();
     users_.start(options, faults_.has_all());
   }
@@ -139,9 +141,10 @@ class Run {
     const double seconds = std::chrono::duration<double>(world_.now()).count();
     return fmt::format(
         "{} servers, {:.0f} s, {} messages; {} writes, {} "
-        "reads, {} syncs, {} cuts, {} unlinks, {} names; {}",
+        "reads, {} syncs, {} cuts, {} unlinks, {} full disks, {} names; {}",
         cluster_.slot_count(), seconds, world_.network().delivered_count(), journal_.writes, journal_.reads,
-        journal_.syncs, journal_.cuts, journal_.unlinks, users_.names().changes, faults_.describe());
+        journal_.syncs, journal_.cuts, journal_.unlinks, journal_.full_disks, users_.names().changes,
+        faults_.describe());
   }
 
   Journal journal_;

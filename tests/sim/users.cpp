@@ -80,15 +80,38 @@ void Users::lose_meta_power(Time synced_at) {
   if (ledger_.history) ledger_.history->lose_power(synced_at);
 }
 
+/// Requires: its machine dies next.
+void Users::end(Writer& writer, bool may_have_delivered) {
+  const auto program = writer.program.lock();
+  if (!program || program->finished()) return;
+  writer.operations_left = program->operations_left();
+  writer.inheritance = program->die(may_have_delivered);
+}
+
 void Users::kill_writer(std::size_t which) {
   Writer& writer = writers_[which];
-  {
+  const auto is_finished = [&writer] {
     const auto program = writer.program.lock();
-    if (!program || program->finished()) return;
-    writer.operations_left = program->operations_left();
-    writer.inheritance = program->die();
-  }
+    return program && program->finished();
+  };
+  if (!writer.machine->alive() || is_finished()) return;
+  end(writer, true);
   writer.machine->kill();
+}
+
+void Users::lose_all_power(Time synced_at) {
+  lose_meta_power(synced_at);
+  for (Writer& writer : writers_) {
+    if (!writer.machine->alive()) continue;
+    end(writer, false);
+    if (writer.program.lock() && writer.program.lock()->finished()) continue;
+    writer.machine->power_cut();
+  }
+  if (const auto program = names_.lock()) {
+    if (!program->finished()) program->die();
+  }
+  if (names_machine_ != nullptr && !names_done()) names_machine_->power_cut();
+  reader_machine_->power_cut();
 }
 
 void Users::kill_reader() { reader_machine_->kill(); }
@@ -100,16 +123,17 @@ void Users::restart_dead() {
   if (names_machine_ != nullptr && !names_machine_->alive()) start_names();
 }
 
+bool Users::names_done() const {
+  const auto program = names_.lock();
+  return program && program->finished();
+}
+
 bool Users::done() const {
   for (const Writer& writer : writers_) {
     const auto program = writer.program.lock();
     if (!program || !program->finished()) return false;
   }
-  if (names_machine_ != nullptr) {
-    const auto program = names_.lock();
-    if (!program || !program->finished()) return false;
-  }
-  return true;
+  return names_machine_ == nullptr || names_done();
 }
 
 void Users::stop_reader() {

@@ -26,6 +26,8 @@ class Users {
   void kill_names();
   /// Before the metaserver's machine does: its changes are synced up to then.
   void lose_meta_power(Time synced_at);
+  /// Every machine loses power at once, these too: the servers are the caller's.
+  void lose_all_power(Time synced_at);
   std::size_t writer_count() const { return writers_.size(); }
   /// Starts new mounts in the place of dead ones.
   void restart_dead();
@@ -47,6 +49,8 @@ class Users {
   void start_writer(std::size_t which);
   void start_reader();
   void start_names();
+  void end(Writer& writer, bool may_have_delivered);
+  bool names_done() const;
 
   Cluster& cluster_;
   Journal& journal_;
