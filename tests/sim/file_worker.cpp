@@ -422,9 +422,11 @@ Task<bool> FileWorker::replace(Mine& mine) {
 Task<bool> check_file(client::Filesystem& filesystem, Journal& journal, Journal::File& file, std::string reader) {
   // What was settled before the open must be seen; power may be lost while we read.
   const FileModel::Seen seen = file.model.seen_by_others();
+  // Nor need it be there if its creation went with the power of the metaserver, until its writer has looked.
+  const auto may_be_stale = [&file] { return file.unlinked || file.may_be_gone; };
   client::OpenFlags flags;
   Result<client::Opened> opened = co_await filesystem.open(file.inode, flags);
-  if (opened.code() == ErrorCode::StaleHandle && file.unlinked) co_return true;
+  if (opened.code() == ErrorCode::StaleHandle && may_be_stale()) co_return true;
   if (!opened.ok()) {
     journal.fail(fmt::format("{}: open of {} failed: {} ({})", reader, file.name, to_string(opened.code()),
                              opened.error().message));
@@ -432,7 +434,7 @@ Task<bool> check_file(client::Filesystem& filesystem, Journal& journal, Journal:
   }
   Result<Buffer> bytes = co_await filesystem.read(opened->handle, 0, kReadSize);
   filesystem.release(opened->handle);
-  if (bytes.code() == ErrorCode::StaleHandle && file.unlinked) co_return true;
+  if (bytes.code() == ErrorCode::StaleHandle && may_be_stale()) co_return true;
   if (!bytes.ok()) {
     journal.fail(fmt::format("{}: read of {} failed: {} ({})", reader, file.name, to_string(bytes.code()),
                              bytes.error().message));

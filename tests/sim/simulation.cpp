@@ -91,7 +91,7 @@ class Run {
     for (std::size_t i = 0; i < self->journal_.files.size(); ++i) {
       const Journal::File& file = *self->journal_.files[i];
       bool is_there = !file.unlinked;
-      if (file.may_be_back) {
+      if (file.may_be_back || file.may_be_gone) {
         const Result<protocol::Attributes> found = co_await filesystem->get_attributes(file.inode);
         is_there = found.ok() && found->link_count > 0;
       }
