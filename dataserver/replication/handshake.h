@@ -10,6 +10,7 @@
 #include "dataserver/replication/node.h"
 #include "env/task.h"
 #include "protocol/data.h"
+#include "protocol/ring_data.h"
 
 namespace mendfs::replication {
 

@@ -3,6 +3,7 @@
 
 #include "dataserver/replication/node.h"
 #include "protocol/data.h"
+#include "protocol/ring_data.h"
 #include "protocol/serve.h"
 
 namespace mendfs::replication {

@@ -19,6 +19,7 @@
 #include "env/env.h"
 #include "protocol/control.h"
 #include "protocol/data.h"
+#include "protocol/ring_data.h"
 #include "protocol/serve.h"
 
 namespace mendfs::replication {

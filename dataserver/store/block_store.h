@@ -27,6 +27,7 @@
 #include "env/env.h"
 #include "env/task.h"
 #include "protocol/data.h"
+#include "protocol/ring_data.h"
 
 namespace mendfs::store {
 

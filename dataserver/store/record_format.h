@@ -31,6 +31,7 @@
 #include "block/types.h"
 #include "protocol/data.h"
 #include "protocol/fields.h"
+#include "protocol/ring_data.h"
 
 namespace mendfs::store {
 

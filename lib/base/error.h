@@ -125,13 +125,12 @@ class [[nodiscard]] Result<void> {
 #define MENDFS_CO_TRY(declaration, expression) MENDFS_TRY_AS(co_return, declaration, expression)
 #define MENDFS_CO_TRY_VOID(expression) MENDFS_TRY_VOID_AS(co_return, expression)
 
-#define MENDFS_TRY_AS(leave, declaration, expression)                                      \
-  auto MENDFS_CONCAT(try_result_, __LINE__) = (expression);                                \
-  if (!MENDFS_CONCAT(try_result_, __LINE__).ok())                                          \
-    leave ::mendfs::Error(MENDFS_CONCAT(try_result_, __LINE__).error());                   \
+#define MENDFS_TRY_AS(leave, declaration, expression)                                                                  \
+  auto MENDFS_CONCAT(try_result_, __LINE__) = (expression);                                                            \
+  if (!MENDFS_CONCAT(try_result_, __LINE__).ok()) leave ::mendfs::Error(MENDFS_CONCAT(try_result_, __LINE__).error()); \
   declaration = std::move(*MENDFS_CONCAT(try_result_, __LINE__))
-#define MENDFS_TRY_VOID_AS(leave, expression)                                              \
-  do {                                                                                     \
-    auto try_result = (expression);                                                        \
-    if (!try_result.ok()) leave ::mendfs::Error(try_result.error());                       \
+#define MENDFS_TRY_VOID_AS(leave, expression)                        \
+  do {                                                               \
+    auto try_result = (expression);                                  \
+    if (!try_result.ok()) leave ::mendfs::Error(try_result.error()); \
   } while (false)

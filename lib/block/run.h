@@ -22,10 +22,10 @@ struct RunHeader {
   RunKind kind = RunKind::Data;
   InodeNumber inode = 0;
   Layout layout;
-  BlockRun blocks;              // step == layout.slot_count
-  std::uint32_t copy = 0;       // which copy of these blocks this is
-  std::uint64_t cut = 0;        // the file's cut number it was written under
-  Version version;              // one for all its blocks
+  BlockRun blocks;         // step == layout.slot_count
+  std::uint32_t copy = 0;  // which copy of these blocks this is
+  std::uint64_t cut = 0;   // the file's cut number it was written under
+  Version version;         // one for all its blocks
   WriteId writer;
   std::uint32_t last_size = 0;  // bytes stored of the last block, 1 .. B; zeros beyond. 0 unless kind is Data
 

@@ -16,17 +16,17 @@ std::uint64_t CutList::limit_for(std::uint64_t number) const {
 }
 
 bool CutList::add(Cut cut) {
-  auto place = std::lower_bound(cuts_.begin(), cuts_.end(), cut,
-                                [](const Cut& a, const Cut& b) { return a.number < b.number; });
+  auto place =
+      std::lower_bound(cuts_.begin(), cuts_.end(), cut, [](const Cut& a, const Cut& b) { return a.number < b.number; });
   if (place != cuts_.end()) {
     if (place->number == cut.number) return false;
     // A later cut to no more bytes hides all that this one would.
     if (place->size <= cut.size) return false;
   }
   place = cuts_.insert(place, cut);
-  auto keep_from = std::find_if(std::make_reverse_iterator(place), cuts_.rend(),
-                                [&](const Cut& earlier) { return earlier.size < cut.size; })
-                       .base();
+  auto keep_from = std::find_if(std::make_reverse_iterator(place), cuts_.rend(), [&](const Cut& earlier) {
+                     return earlier.size < cut.size;
+                   }).base();
   cuts_.erase(keep_from, place);
   return true;
 }

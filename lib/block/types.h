@@ -50,8 +50,8 @@ using Generation = Uuid;
 /// Fixed when a file is created and kept in its inode; a rename moves no block.
 struct Layout {
   RingNumber ring = 0;
-  std::uint32_t slot_count = 0;   // N, 2 .. kSlotCountMax
-  std::uint32_t start = 0;        // x, 0 .. N-1
+  std::uint32_t slot_count = 0;  // N, 2 .. kSlotCountMax
+  std::uint32_t start = 0;       // x, 0 .. N-1
   std::uint32_t block_size = kBlockSizeDefault;
   std::uint32_t copy_count = kCopyCountDefault;  // R, 1 .. N
 
@@ -135,7 +135,7 @@ using Digest = std::array<std::byte, 32>;
 /// Blocks first, first + step, ... (count of them) of one file: what one server holds of a range.
 struct BlockRun {
   BlockIndex first = 0;
-  std::uint32_t step = 1;   // N of the layout; 1 for every block
+  std::uint32_t step = 1;  // N of the layout; 1 for every block
   std::uint32_t count = 0;
 
   BlockIndex at(std::uint32_t index) const { return first + std::uint64_t{index} * step; }

@@ -3,7 +3,8 @@
 //
 // What returns a Result at once works on the kernel's page cache and is quick; what may wait for the device is a Task.
 // Written bytes survive a kill of the process at once, and a power cut after sync() (of the file) and
-// sync_directory() (of its name). Names are relative to the root, with '/' between at most two levels. Loop thread only.
+// sync_directory() (of its name). Names are relative to the root, with '/' between at most two levels. Loop thread
+// only.
 #pragma once
 
 #include <cstdint>
@@ -43,8 +44,8 @@ class File {
 };
 
 enum class OpenMode {
-  Existing,      // NotFound if it does not exist
-  CreateNew,     // Exists if it does
+  Existing,   // NotFound if it does not exist
+  CreateNew,  // Exists if it does
   OpenOrCreate,
 };
 

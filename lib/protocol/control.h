@@ -1,8 +1,9 @@
 // What the metaserver asks dataservers, over XML-RPC: one base64 parameter, the packed request; one base64 value back,
 // a packed ControlReply. All idempotent.
 //
-// The metaserver calls every address of its ring each second. That call is the dataserver's licence to take writes, brings
-// it fences and terms, and returns its state, so a server that restarts or comes back empty is found within a second.
+// The metaserver calls every address of its ring each second. That call is the dataserver's licence to take writes,
+// brings it fences and terms, and returns its state, so a server that restarts or comes back empty is found within a
+// second.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include "block/types.h"
 #include "protocol/data.h"
 #include "protocol/fields.h"
+#include "protocol/ring_data.h"
 
 namespace mendfs::protocol {
 
@@ -80,15 +82,15 @@ struct RangeProgress {
 
 struct HeartbeatReply {
   NodeIdentity identity;
-  Uuid start_id;                // random, of this process: asks for a term when it is new
-  Uuid boot;                    // of the machine
-  std::int64_t clock = 0;       // of this process, as it answers: comes back as `heard_clock`
-  std::uint64_t term_synced = 0;  // greatest term granted to it that is in its superblock
+  Uuid start_id;                   // random, of this process: asks for a term when it is new
+  Uuid boot;                       // of the machine
+  std::int64_t clock = 0;          // of this process, as it answers: comes back as `heard_clock`
+  std::uint64_t term_synced = 0;   // greatest term granted to it that is in its superblock
   std::uint64_t fence_synced = 0;  // greatest fence number it enforces
   std::uint64_t total_bytes = 0;
   std::uint64_t free_bytes = 0;
-  std::uint64_t blocks = 0;        // stored, all copies
-  std::uint64_t blocks_mended = 0;  // since it started
+  std::uint64_t blocks = 0;          // stored, all copies
+  std::uint64_t blocks_mended = 0;   // since it started
   std::uint64_t writes_blocked = 0;  // parked for another server
   std::uint32_t blocked_on = 0;      // that server's slot
   std::uint64_t blocked_ms = 0;      // the longest
@@ -127,8 +129,8 @@ struct Fence {
   }
 };
 
-/// A range of which no complete copy is left, declared so: treat it as complete; blocks that nobody knows, of inodes up to
-/// this one, read as lost.
+/// A range of which no complete copy is left, declared so: treat it as complete; blocks that nobody knows, of inodes up
+/// to this one, read as lost.
 struct LostRange {
   Slot range = 0;
   InodeNumber inode_high = 0;
@@ -142,14 +144,15 @@ struct LostRange {
 /// "You are slot s of ring r of cluster c." A blank server becomes that; any other difference is Refused.
 ///
 /// Terms: the metaserver sees a start_id it has not granted a term to, logs a grant and sends it here (term_for ==
-/// start_id); the server syncs it and answers term_synced; the metaserver logs the confirmation and sends term_confirmed. Only
-/// then does the server give versions in it, and only then does it take forwards: a slot whose confirmed term is 0 has
-/// never stored anything, and a store that was put aside for another has missed nothing as long as no higher term is.
+/// start_id); the server syncs it and answers term_synced; the metaserver logs the confirmation and sends
+/// term_confirmed. Only then does the server give versions in it, and only then does it take forwards: a slot whose
+/// confirmed term is 0 has never stored anything, and a store that was put aside for another has missed nothing as long
+/// as no higher term is.
 ///
-/// The grant to take writes runs for 10 s from `heard_clock`, the moment of this process at which it gave the last reply that
-/// the caller has: so a call that lay in a queue while the server was stopped grants nothing. The first call of a start
-/// (heard_start differs) grants nothing either, it brings fences; the second follows at once.
-/// The reply tells the state after the request was heeded.
+/// The grant to take writes runs for 10 s from `heard_clock`, the moment of this process at which it gave the last
+/// reply that the caller has: so a call that lay in a queue while the server was stopped grants nothing. The first call
+/// of a start (heard_start differs) grants nothing either, it brings fences; the second follows at once. The reply
+/// tells the state after the request was heeded.
 struct HeartbeatRequest {
   static constexpr const char* kMethod = "node.heartbeat";
   using Reply = HeartbeatReply;
@@ -157,21 +160,21 @@ struct HeartbeatRequest {
   ClusterId cluster;
   RingNumber ring = 0;
   Slot slot = 0;
-  std::vector<std::string> addresses;   // of all slots
-  std::string metaserver;               // address of the caller, for `corrupt` and by-hand tools
+  std::vector<std::string> addresses;  // of all slots
+  std::string metaserver;              // address of the caller, for `corrupt` and by-hand tools
   std::uint64_t epoch = 0;
-  std::uint64_t durable_index = 0;      // kept in the superblock: a metaserver behind it is an old backup
-  InodeNumber inode_high = 0;           // greatest inode ever made
-  Generation confirmed_generation;      // of this slot's store, as last confirmed
-  std::uint64_t confirmed_term = 0;     // of this slot
-  bool complete_at_birth = false;       // no store of this slot has ever taken a write: nothing can be missing
-  Uuid heard_start;                     // start_id and clock of the last reply that the metaserver has
+  std::uint64_t durable_index = 0;   // kept in the superblock: a metaserver behind it is an old backup
+  InodeNumber inode_high = 0;        // greatest inode ever made
+  Generation confirmed_generation;   // of this slot's store, as last confirmed
+  std::uint64_t confirmed_term = 0;  // of this slot
+  bool complete_at_birth = false;    // no store of this slot has ever taken a write: nothing can be missing
+  Uuid heard_start;                  // start_id and clock of the last reply that the metaserver has
   std::int64_t heard_clock = 0;
   Uuid term_for;
   std::uint64_t term_granted = 0;
   bool term_confirmed = false;
-  std::vector<Fence> fences;            // above the fence_synced it last answered
-  std::vector<LostRange> lost;          // of ring.declare_lost
+  std::vector<Fence> fences;    // above the fence_synced it last answered
+  std::vector<LostRange> lost;  // of ring.declare_lost
   template <class V>
   void fields(V& v) {
     v("protocol_version", protocol_version);

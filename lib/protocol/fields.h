@@ -5,9 +5,9 @@
 //   std::string packed = pack(point);   Result<Point> point = unpack<Point>(packed);
 //
 // Packed: little-endian fixed-width integers, bool as one byte, strings and vectors with a 32-bit count before them,
-// std::optional with a byte before it, Digest as its 32 bytes; no names, no padding. The log, the block protocol and the
-// hot XML-RPC methods use it (docs/protocol.md, "Packed values"). Unpacking trusts nothing: a count that cannot
-// fit in what is left, a value outside an enum with a max, or bytes left over are Malformed. Pure; any thread.
+// std::optional with a byte before it, Digest as its 32 bytes; no names, no padding. The log, the block protocol and
+// the hot XML-RPC methods use it (docs/protocol.md, "Packed values"). Unpacking trusts nothing: a count that cannot fit
+// in what is left, a value outside an enum with a max, or bytes left over are Malformed. Pure; any thread.
 #pragma once
 
 #include <array>

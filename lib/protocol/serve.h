@@ -17,6 +17,7 @@
 #include "env/network.h"
 #include "env/task.h"
 #include "protocol/data.h"
+#include "protocol/ring_data.h"
 
 namespace mendfs::protocol {
 

@@ -54,7 +54,7 @@ constexpr auto kBlockedAfter = 1s;          // a write waiting longer for anothe
 constexpr auto kScrubFirst = 1h;            // a first scrub this long after the start
 constexpr auto kScrubEvery = 168h;          // and each next one after the end of the last
 constexpr std::uint64_t kScrubBytesPerSecond = 32u << 20;  // of a scrub that nobody asked for
-constexpr std::size_t kForwardBytesMax = 256u << 20;  // parked for one holder; beyond it writes are refused
+constexpr std::size_t kForwardBytesMax = 256u << 20;       // parked for one holder; beyond it writes are refused
 
 // Client.
 constexpr auto kBlockedLogAfter = 1s;
@@ -67,7 +67,7 @@ constexpr auto kRepairTimeout = 10s;
 constexpr auto kReadAheadKeep = 1s;  // what was fetched before it was asked for counts for so long
 constexpr std::size_t kReadAheadPerHandleMax = 4u << 20;
 constexpr std::size_t kReadAheadBytesMax = 64u << 20;  // of a mount
-constexpr auto kWriteResendAfter = 30s;  // a write unanswered on a live connection is sent again
+constexpr auto kWriteResendAfter = 30s;                // a write unanswered on a live connection is sent again
 constexpr std::size_t kQueuedBytesPerFileMax = 16u << 20;
 constexpr std::size_t kQueuedBytesMax = 128u << 20;
 constexpr std::size_t kWriteMessageSizeMax = 1u << 20;

@@ -7,6 +7,7 @@
 
 #include "block/types.h"
 #include "protocol/data.h"
+#include "protocol/ring_data.h"
 
 namespace mendfs::metaserver {
 

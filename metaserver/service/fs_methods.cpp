@@ -101,8 +101,7 @@ Task<Result<Outcome>> FsMethods::answer(Request request) {
     MENDFS_CO_TRY_VOID(co_await sessions_.close(request.call.session));
     co_return Outcome{};
   } else if constexpr (std::is_same_v<Request, ChangesRequest>) {
-    const ChangesRequest::Answer changes =
-        co_await core_.feed.wait(request.call.session, request.epoch, request.since);
+    const ChangesRequest::Answer changes = co_await core_.feed.wait(request.call.session, request.epoch, request.since);
     Outcome outcome;
     outcome.body = pack(changes);
     co_return outcome;

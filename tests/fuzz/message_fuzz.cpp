@@ -3,6 +3,7 @@
 #include "protocol/data.h"
 #include "protocol/fields.h"
 #include "protocol/meta.h"
+#include "protocol/ring_data.h"
 #include "tests/fuzz/fuzz.h"
 
 namespace {

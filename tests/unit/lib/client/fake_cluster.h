@@ -14,8 +14,9 @@
 #include "env/env.h"
 #include "protocol/data.h"
 #include "protocol/meta.h"
-#include "protocol/session.h"
+#include "protocol/ring_data.h"
 #include "protocol/serve.h"
+#include "protocol/session.h"
 #include "rpc/method_table.h"
 #include "tests/sim/world/world.h"
 

@@ -8,6 +8,7 @@
 #include "protocol/control.h"
 #include "protocol/data.h"
 #include "protocol/meta.h"
+#include "protocol/ring_data.h"
 #include "protocol/session.h"
 
 namespace mendfs {
