@@ -171,16 +171,18 @@ void FaultPlan::cut_power() {
   SimProcess& process = cluster_.data(slot);
   if (!process.alive()) return;
   log_.debug("power cut {}", process.name());
-  reset(slot);
+  reset({slot});
   process.power_cut();
   restart_later(process);
 }
 
-/// Requires: the server is as it was.
-void FaultPlan::reset(Slot slot) {
+/// At one moment. Requires: the servers are as they were.
+void FaultPlan::reset(const std::vector<Slot>& slots) {
   if (cluster_.healthy()) reset_since_whole_.clear();
-  reset_since_whole_.insert(slot);
-  journal_.reset(slot);
+  for (const Slot slot : slots) {
+    reset_since_whole_.insert(slot);
+    journal_.reset(slot);
+  }
   if (!journal_.hold_a_block(reset_since_whole_)) return;
   log_.debug("un-synced bytes may be gone");
   for (const auto& file : journal_.files) file->model.lose_power();
@@ -238,7 +240,7 @@ void FaultPlan::wipe_victim() {
   if (!cluster_.healthy()) return;
   SimProcess& process = cluster_.data(victim_);
   log_.debug("wipe {}", process.name());
-  reset(victim_);
+  reset({victim_});
   process.kill();
   process.wipe();
   restart_later(process);
@@ -266,7 +268,9 @@ void FaultPlan::cut_all_power() {
   if (enabled(Fault::FlipBits)) return;
   if (!meta_is_in_time()) return;
   log_.debug("power cut all");
-  for (Slot slot = 0; slot < cluster_.slot_count(); ++slot) reset(slot);
+  std::vector<Slot> all;
+  for (Slot slot = 0; slot < cluster_.slot_count(); ++slot) all.push_back(slot);
+  reset(all);
   users_.lose_all_power(world_.now() - timing::kMetaLogSyncMax);
   cluster_.meta().power_cut();
   restart_later(cluster_.meta());

@@ -81,7 +81,7 @@ class FaultPlan {
   void cut_meta_power();
   void cut_all_power();
   void fill_disk();
-  void reset(Slot slot);
+  void reset(const std::vector<Slot>& slots);
   bool meta_is_in_time();
   SimProcess& any_server();
   Duration some_time(Duration most);
