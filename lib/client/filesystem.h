@@ -217,10 +217,13 @@ class Filesystem {
                                                        std::uint32_t count_max);
   Task<void> read_whole(InodeNumber inode);
 
-  // Files (filesystem_files.cpp).
+  // Handles (filesystem_handles.cpp).
   Task<Result<Opened>> do_open(InodeNumber inode, OpenFlags flags, std::shared_ptr<Claim> claim);
   Task<Result<Opened>> do_create(protocol::MakeRequest request, OpenFlags flags, std::shared_ptr<Claim> claim);
   Opened add_handle(const File& file, OpenFlags flags);
+  Task<void> retire(File file);
+
+  // Open files (filesystem_files.cpp).
   Result<std::shared_ptr<Handle>> handle_of(HandleId id) const;
   Task<Result<void>> ensure_mark(File file);
   Task<Result<void>> settle(File file, std::uint64_t size_max, bool may_close);
@@ -231,7 +234,6 @@ class Filesystem {
   Task<Result<void>> sync_file(File file, bool data_only);
   bool has_undurable_entry(const OpenFile& file) const;
   Task<Result<void>> sync_metadata(File file);
-  Task<void> retire(File file);
   void fail(OpenFile& file, const Error& error);
 
   Loop& loop_;
