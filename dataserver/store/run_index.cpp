@@ -147,8 +147,11 @@ Result<RunIndex::Window*> RunIndex::window_over(const ClassKey& key, Unit begin,
     cached_runs_ -= found->second.runs.size();
     used_.splice(used_.begin(), used_, found->second.used);
     fresh.used = used_.begin();
-    // What is known elsewhere stays true: every change passes here.
-    if (fresh.runs.size() + found->second.runs.size() <= window_runs_max()) fresh.runs.merge(found->second.runs);
+    // What is known elsewhere stays true: every change passes here. The few go to the many, not the other way.
+    if (fresh.runs.size() + found->second.runs.size() <= window_runs_max()) {
+      found->second.runs.merge(fresh.runs);
+      fresh.runs.swap(found->second.runs);
+    }
     found->second = std::move(fresh);
   }
   cached_runs_ += found->second.runs.size();
