@@ -17,6 +17,10 @@ constexpr std::uint64_t kReadBlocksMax = 1u << 16;
 constexpr std::uint64_t kFetchBlocksMax = 1u << 15;
 constexpr std::uint32_t kListRunsMax = 4096;
 
+store::ReadWhat what_of(protocol::ReadMode mode) {
+  return mode == protocol::ReadMode::Data ? store::ReadWhat::Data : store::ReadWhat::VerifiedDigests;
+}
+
 }  // namespace
 
 protocol::ServedTask<ReadRequest> Reader::read(ReadRequest request) {
@@ -32,36 +36,40 @@ protocol::ServedTask<ReadRequest> Reader::read(ReadRequest request) {
   if (block_count > kReadBlocksMax || data_size > kFrameDataSizeMax)
     co_return Error{ErrorCode::Malformed, "a read of more than fits into one answer"};
   MENDFS_CO_TRY_VOID(node_.admit_cuts(request.file));
+  // Whoever becomes complete meanwhile was not when it looked.
+  std::vector<Completeness> before;
+  std::vector<store::ReadWish> wishes;
+  for (const protocol::ReadPart& part : request.parts) {
+    before.push_back(node_.completeness(primary_of(part.blocks.first, request.file.layout)));
+    if (before.back() == Completeness::Complete) wishes.push_back({part.blocks, what_of(part.mode)});
+  }
+  Result<std::vector<std::vector<store::ReadPiece>>> found =
+      co_await node_.store.read_all(request.file.inode, std::move(wishes));
+  if (!found) {
+    node_.note_store_error(found.error());
+    co_return found.error();
+  }
   Served<ReadRequest> answer;
+  auto pieces = found->begin();
   for (std::uint32_t i = 0; i < request.parts.size(); ++i) {
-    protocol::FileRef file = request.file;
-    Result<void> done = co_await read_part(std::move(file), i, request.parts[i], &answer);
-    if (!done) co_return done.error();
+    const protocol::ReadPart& part = request.parts[i];
+    if (before[i] == Completeness::Complete) {
+      add_part(request.file, i, part, std::move(*pieces++), &answer);
+      continue;
+    }
+    protocol::ReadRun run;
+    run.part = i;
+    run.blocks = part.blocks;
+    run.state = before[i] == Completeness::NoSource ? BlockState::Lost : BlockState::Unknown;
+    answer.reply.runs.push_back(std::move(run));
   }
   co_return answer;
 }
 
-Task<Result<void>> Reader::read_part(protocol::FileRef file, std::uint32_t index, protocol::ReadPart part,
-                                     Served<ReadRequest>* answer) {
-  const Slot range = primary_of(part.blocks.first, file.layout);
-  const Completeness before = node_.completeness(range);
-  if (before != Completeness::Complete) {
-    protocol::ReadRun run;
-    run.part = index;
-    run.blocks = part.blocks;
-    run.state = before == Completeness::NoSource ? BlockState::Lost : BlockState::Unknown;
-    answer->reply.runs.push_back(std::move(run));
-    co_return Result<void>();
-  }
-  const bool wants_data = part.mode == protocol::ReadMode::Data;
-  Result<std::vector<store::ReadPiece>> pieces = co_await node_.store.read(
-      file.inode, part.blocks, wants_data ? store::ReadWhat::Data : store::ReadWhat::VerifiedDigests);
-  if (!pieces) {
-    node_.note_store_error(pieces.error());
-    co_return pieces.error();
-  }
-  const bool absent_is_lost = node_.is_declared_lost(range, file.inode);
-  for (store::ReadPiece& piece : *pieces) {
+void Reader::add_part(const protocol::FileRef& file, std::uint32_t index, const protocol::ReadPart& part,
+                      std::vector<store::ReadPiece> pieces, protocol::Served<ReadRequest>* answer) const {
+  const bool absent_is_lost = node_.is_declared_lost(primary_of(part.blocks.first, file.layout), file.inode);
+  for (store::ReadPiece& piece : pieces) {
     protocol::ReadRun run;
     run.part = index;
     run.blocks = piece.blocks;
@@ -69,10 +77,8 @@ Task<Result<void>> Reader::read_part(protocol::FileRef file, std::uint32_t index
     run.version = piece.version;
     run.digests = std::move(piece.digests);
     answer->reply.runs.push_back(std::move(run));
-    if (!wants_data) continue;
     for (Buffer& bytes : piece.data) answer->data.push_back(std::move(bytes));
   }
-  co_return Result<void>();
 }
 
 protocol::ServedTask<FetchRequest> Reader::fetch(FetchRequest request) {

@@ -17,8 +17,9 @@ class Reader {
   protocol::ServedTask<protocol::ListRequest> list(protocol::ListRequest request);
 
  private:
-  Task<Result<void>> read_part(protocol::FileRef file, std::uint32_t index, protocol::ReadPart part,
-                               protocol::Served<protocol::ReadRequest>* answer);
+  /// Appends what was found of the part with this index.
+  void add_part(const protocol::FileRef& file, std::uint32_t index, const protocol::ReadPart& part,
+                std::vector<store::ReadPiece> pieces, protocol::Served<protocol::ReadRequest>* answer) const;
 
   Node& node_;
 };

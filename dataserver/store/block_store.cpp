@@ -181,6 +181,10 @@ Result<std::vector<Piece>> BlockStore::find(InodeNumber inode, BlockRun blocks) 
 Task<Result<std::vector<ReadPiece>>> BlockStore::read(InodeNumber inode, BlockRun blocks, ReadWhat what) {
   return impl_->reader.read(inode, blocks, what);
 }
+Task<Result<std::vector<std::vector<ReadPiece>>>> BlockStore::read_all(InodeNumber inode,
+                                                                       std::vector<ReadWish> wishes) {
+  return impl_->reader.read_all(inode, std::move(wishes));
+}
 Task<Result<Fetched>> BlockStore::fetch(InodeNumber inode, BlockRun blocks) {
   return impl_->reader.fetch(inode, blocks);
 }

@@ -83,6 +83,11 @@ enum class ReadWhat {
   VerifiedDigests,  // the same comparison, but only the digests are returned
 };
 
+struct ReadWish {
+  BlockRun blocks;
+  ReadWhat what = ReadWhat::Data;
+};
+
 /// Blocks in one state, as a reader sees them.
 struct ReadPiece {
   BlockRun blocks;
@@ -189,6 +194,8 @@ class BlockStore {
   Result<std::vector<Piece>> find(InodeNumber inode, BlockRun blocks);
   /// Covers every block asked for, in order. Damage is a state, not an error.
   Task<Result<std::vector<ReadPiece>>> read(InodeNumber inode, BlockRun blocks, ReadWhat what);
+  /// The same for several, wish by wish: the device fetches what they need side by side.
+  Task<Result<std::vector<std::vector<ReadPiece>>>> read_all(InodeNumber inode, std::vector<ReadWish> wishes);
   /// The stored runs themselves, for another holder.
   Task<Result<Fetched>> fetch(InodeNumber inode, BlockRun blocks);
   /// End of the last byte of data that counts here; 0 when there is none.

@@ -146,8 +146,8 @@ Task<Result<bool>> Compactor::move_run(std::shared_ptr<File> file, FoundRecord r
     if (live.empty()) co_return true;
     const StoredRun part = live.front();
     // Data that does not verify is moved as it is, to be found damaged there as well as here.
-    std::shared_ptr<File> source = file;
-    MENDFS_CO_TRY(const RunReader::Loaded loaded, co_await reader_.load(key, part, std::move(source)));
+    RunReader::Source source{key, part, file};
+    MENDFS_CO_TRY(const RunReader::Loaded loaded, co_await reader_.load(std::move(source)));
     if (!loaded.intact) co_return false;
     // What was cut, overwritten or repaired while it was read must not come back; from here on all happens at once.
     MENDFS_CO_TRY(const std::vector<StoredRun> still_live, live_parts(parts_, *header, record.position));

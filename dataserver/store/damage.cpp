@@ -83,8 +83,8 @@ Task<Result<Damage>> Damager::forget(ClassKey key, StoredRun run) {
 }
 
 Task<Result<Damage>> Damager::make_stale(ClassKey key, StoredRun run) {
-  std::shared_ptr<File> file = reader_.file_of(run);
-  MENDFS_CO_TRY(const RunReader::Loaded loaded, co_await reader_.load(key, run, std::move(file)));
+  RunReader::Source source{key, run, reader_.file_of(run)};
+  MENDFS_CO_TRY(const RunReader::Loaded loaded, co_await reader_.load(std::move(source)));
   if (!loaded.intact || loaded.data.empty())
     co_return Error{ErrorCode::NotFound, "the stored bytes of that block are damaged already"};
   // A record of an older version, right in itself, where the newer one should be: a write that the disk lost.

@@ -11,6 +11,8 @@ namespace {
 
 /// Records up to this size are read whole, with one read.
 constexpr std::size_t kReadWholeMax = 64u << 10;
+/// Beyond so many bytes at once the rest of a large read is loaded afterwards.
+constexpr std::size_t kLoadSizeMax = 2u << 20;
 constexpr BlockIndex kBlockIndexMax = kFileSizeMax;
 
 BlockState state_of(RunKind kind) {
@@ -84,6 +86,104 @@ RunHeader part_header(const RunHeader& whole, const StoredRun& part) {
   return header;
 }
 
+namespace {
+
+/// Where a part of a stored run is within its record, and how it is read.
+struct PartPlaces {
+  std::size_t data_offset = 0;  // of the part's first block
+  std::size_t data_size = 0;
+  std::size_t start_size = 0;  // from the record's start on: head and digests, or with the data
+  bool is_one_read = false;
+};
+
+PartPlaces places_of(const StoredRun& run) {
+  const RunPlaces record = run_places(run.kind, run.record_count, run.block_size(), run.last_size);
+  PartPlaces places;
+  places.data_offset = record.data_offset + std::size_t{run.skip} * run.block_size();
+  if (run.kind == RunKind::Data) places.data_size = std::size_t{run.count - 1} * run.block_size() + run.own_last_size();
+  places.is_one_read = record.record_size <= kReadWholeMax || run.count == run.record_count;
+  places.start_size = places.is_one_read ? places.data_offset + places.data_size : record.data_offset;
+  return places;
+}
+
+/// What was read of a record: `start` from its beginning on, `data` of the part.
+RunReader::Loaded judge(const RunReader::Source& source, const Buffer& start, Buffer data) {
+  const StoredRun& run = source.run;
+  const RunPlaces places = run_places(run.kind, run.record_count, run.block_size(), run.last_size);
+  RunReader::Loaded loaded;
+  if (start.size() < places.data_offset || data.size() != places_of(run).data_size) return loaded;
+  const std::optional<RecordPrefix> prefix = decode_prefix(start, run.place);
+  if (!prefix || prefix->head_size() != places.digests_offset) return loaded;
+  const ByteView head = start.view().first(prefix->head_size());
+  if (!head_is_intact(*prefix, head)) return loaded;
+  const Result<RunHeader> header = decode_run(*prefix, head);
+  if (!header || !is_what_index_names(*header, source.key, run)) return loaded;
+  if (run.kind == RunKind::Data) {
+    loaded.digests.resize(run.count);
+    std::memcpy(loaded.digests.data(), start.data() + places.digests_offset + run.skip * sizeof(Digest),
+                run.count * sizeof(Digest));
+  }
+  loaded.data = std::move(data);
+  loaded.header = *header;
+  loaded.intact = true;
+  return loaded;
+}
+
+/// Blocks in one state before they are read, of one of several wishes.
+struct Outline {
+  std::size_t wish = 0;
+  ReadPiece piece;
+  RunReader::Source source;  // of data
+};
+
+/// Appends one or more pieces: a run is split where blocks are bad.
+void add_data(const RunReader::Source& source, const RunReader::Loaded& loaded, const CutEntry& cut, ReadWhat what,
+              std::vector<ReadPiece>& pieces) {
+  const StoredRun& run = source.run;
+  const std::uint32_t block_size = run.block_size();
+  const std::uint64_t limit = cut.limit_for(run.cut);
+  const BlockRun blocks = blocks_of(source.key, run);
+  // A cut inside the last block: the stored block is verified whole, then what was cut off is zeros.
+  const std::uint64_t last_begin = blocks.last() * block_size;
+  const bool cut_inside = limit != UINT64_MAX && limit < last_begin + run.own_last_size();
+
+  std::vector<bool> good(run.count, loaded.intact);
+  if (loaded.intact && what != ReadWhat::Data) {
+    good = verified_blocks(loaded, block_size);
+  } else if (loaded.intact && cut_inside) {
+    const std::size_t begin = std::size_t{run.count - 1} * block_size;
+    const Buffer last = loaded.data.slice(begin, run.own_last_size());
+    good.back() = digests_of(last, block_size).front() == loaded.digests.back();
+  }
+  for (std::uint32_t begin = 0; begin < run.count;) {
+    std::uint32_t end = begin + 1;
+    while (end < run.count && good[end] == good[begin]) ++end;
+    ReadPiece& piece = pieces.emplace_back();
+    piece.blocks = {blocks.at(begin), blocks.step, end - begin};
+    piece.state = good[begin] ? BlockState::Data : BlockState::Bad;
+    piece.cut = run.cut;
+    piece.version = run.version;
+    if (good[begin]) {
+      const bool last = end == run.count;
+      piece.last_size = last ? run.own_last_size() : block_size;
+      piece.digests.assign(loaded.digests.begin() + begin, loaded.digests.begin() + end);
+      if (last && cut_inside) {
+        piece.last_size = static_cast<std::uint32_t>(limit - last_begin);
+        const std::size_t offset = std::size_t{end - 1} * block_size;
+        piece.digests.back() = digests_of(loaded.data.slice(offset, piece.last_size), block_size).front();
+      }
+      if (what != ReadWhat::VerifiedDigests) {
+        const std::size_t size = std::size_t{end - begin - 1} * block_size + piece.last_size;
+        piece.data.push_back(loaded.data.slice(std::size_t{begin} * block_size, size));
+        if (piece.last_size < block_size) piece.data.push_back(zeros(block_size - piece.last_size));
+      }
+    }
+    begin = end;
+  }
+}
+
+}  // namespace
+
 Result<std::vector<StoredRun>> RunReader::current(InodeNumber inode, const BlockRun& blocks) {
   MENDFS_TRY_VOID(parts_.usable());
   MENDFS_TRY_VOID(check_blocks(blocks));
@@ -124,132 +224,93 @@ std::shared_ptr<File> RunReader::file_of(const StoredRun& run) {
   return *file;
 }
 
-Task<Result<RunReader::Loaded>> RunReader::load(ClassKey key, StoredRun run, std::shared_ptr<File> file) {
-  Loaded loaded;
-  if (file == nullptr) co_return loaded;
-  const RunPlaces places = run_places(run.kind, run.record_count, run.block_size(), run.last_size);
-  const std::size_t first_byte = std::size_t{run.skip} * run.block_size();
-  const std::size_t data_size =
-      run.kind == RunKind::Data ? std::size_t{run.count - 1} * run.block_size() + run.own_last_size() : 0;
-  const bool whole = places.record_size <= kReadWholeMax || run.count == run.record_count;
-  const std::size_t start_size = whole ? places.data_offset + first_byte + data_size : places.data_offset;
+Task<Result<RunReader::Loaded>> RunReader::load(Source source) {
+  std::vector<Source> sources;
+  sources.push_back(std::move(source));
+  MENDFS_CO_TRY(std::vector<Loaded> loaded, co_await load_all(std::move(sources)));
+  co_return std::move(loaded.front());
+}
 
-  MENDFS_CO_TRY(const Buffer start, co_await file->read(offset_of(run.place), start_size));
-  if (start.size() < places.data_offset) co_return loaded;
-  const std::optional<RecordPrefix> prefix = decode_prefix(start, run.place);
-  if (!prefix || prefix->head_size() != places.digests_offset) co_return loaded;
-  const ByteView head = start.view().first(prefix->head_size());
-  if (!head_is_intact(*prefix, head)) co_return loaded;
-  const Result<RunHeader> header = decode_run(*prefix, head);
-  if (!header || !is_what_index_names(*header, key, run)) co_return loaded;
-
-  if (run.kind == RunKind::Data) {
-    if (whole) {
-      const std::size_t from = std::min(start.size(), places.data_offset + first_byte);
-      loaded.data = start.slice(from, std::min(data_size, start.size() - from));
-    } else {
-      const std::uint64_t offset = offset_of(run.place) + places.data_offset + first_byte;
-      MENDFS_CO_TRY(loaded.data, co_await file->read(offset, data_size));
-    }
-    if (loaded.data.size() != data_size) co_return loaded;
-    loaded.digests.resize(run.count);
-    std::memcpy(loaded.digests.data(), start.data() + places.digests_offset + run.skip * sizeof(Digest),
-                run.count * sizeof(Digest));
+Task<Result<std::vector<RunReader::Loaded>>> RunReader::load_all(std::vector<Source> sources) {
+  std::vector<PartPlaces> places;
+  std::vector<Extent> extents;
+  for (const Source& source : sources) {
+    places.push_back(places_of(source.run));
+    if (source.file == nullptr) continue;
+    const std::uint64_t begin = offset_of(source.run.place);
+    const PartPlaces& place = places.back();
+    extents.push_back({source.file, begin, place.start_size});
+    if (!place.is_one_read) extents.push_back({source.file, begin + place.data_offset, place.data_size});
   }
-  loaded.header = *header;
-  loaded.intact = true;
+  MENDFS_CO_TRY(const std::vector<Buffer> read, co_await mendfs::read_all(std::move(extents)));
+  std::vector<Loaded> loaded(sources.size());
+  auto next = read.begin();
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const PartPlaces& place = places[i];
+    if (sources[i].file == nullptr) continue;
+    const Buffer start = *next++;
+    Buffer data;
+    if (!place.is_one_read) {
+      data = *next++;
+    } else if (start.size() == place.start_size) {
+      data = start.slice(place.data_offset, place.data_size);
+    }
+    loaded[i] = judge(sources[i], start, std::move(data));
+  }
   co_return loaded;
 }
 
-/// One read under way.
-struct RunReader::ReadState {
-  ClassKey key;
-  ReadWhat what = ReadWhat::Data;
-  CutEntry cut;
-  std::vector<ReadPiece> pieces;
-};
-
-/// Blocks in one state before they are read. The file is held from the start: compaction may move the run meanwhile.
-struct Outline {
-  ReadPiece piece;
-  StoredRun run;
-  std::shared_ptr<File> file;
-};
-
 Task<Result<std::vector<ReadPiece>>> RunReader::read(InodeNumber inode, BlockRun blocks, ReadWhat what) {
-  MENDFS_CO_TRY(const std::vector<StoredRun> runs, current(inode, blocks));
-  MENDFS_CO_TRY(const CutEntry* const cut, parts_.checked(parts_.cuts->get(inode)));
-  ReadState state;
-  state.key = class_of(inode, blocks);
-  state.what = what;
-  state.cut = *cut;
-  std::vector<Outline> outline;
-  cover(
-      state.key, blocks, runs,
-      [&](const StoredRun& run) {
-        Outline& part = outline.emplace_back();
-        part.piece.blocks = blocks_of(state.key, run);
-        part.piece.state = state_of(run.kind);
-        part.piece.cut = run.cut;
-        part.piece.version = run.version;
-        part.run = run;
-        if (run.kind == RunKind::Data) part.file = file_of(run);
-      },
-      [&](const BlockRun& gap) { outline.emplace_back().piece.blocks = gap; });
-  for (Outline& part : outline) {
-    if (part.piece.state == BlockState::Data) {
-      MENDFS_CO_TRY_VOID(co_await read_data(&state, part.run, std::move(part.file)));
-    } else {
-      state.pieces.push_back(std::move(part.piece));
-    }
-  }
-  co_return std::move(state.pieces);
+  std::vector<ReadWish> wishes{{blocks, what}};
+  MENDFS_CO_TRY(std::vector<std::vector<ReadPiece>> pieces, co_await read_all(inode, std::move(wishes)));
+  co_return std::move(pieces.front());
 }
 
-/// Appends one or more pieces: a run is split where blocks are bad.
-Task<Result<void>> RunReader::read_data(ReadState* state, StoredRun run, std::shared_ptr<File> file) {
-  MENDFS_CO_TRY(const Loaded loaded, co_await load(state->key, run, std::move(file)));
-  const std::uint32_t block_size = run.block_size();
-  const std::uint64_t limit = state->cut.limit_for(run.cut);
-  const BlockRun blocks = blocks_of(state->key, run);
-  // A cut inside the last block: the stored block is verified whole, then what was cut off is zeros.
-  const std::uint64_t last_begin = blocks.last() * block_size;
-  const bool cut_inside = limit != UINT64_MAX && limit < last_begin + run.own_last_size();
-
-  std::vector<bool> good(run.count, loaded.intact);
-  if (loaded.intact && state->what != ReadWhat::Data) {
-    good = verified_blocks(loaded, block_size);
-  } else if (loaded.intact && cut_inside) {
-    const std::size_t begin = std::size_t{run.count - 1} * block_size;
-    const Buffer last = loaded.data.slice(begin, run.own_last_size());
-    good.back() = digests_of(last, block_size).front() == loaded.digests.back();
+Task<Result<std::vector<std::vector<ReadPiece>>>> RunReader::read_all(InodeNumber inode, std::vector<ReadWish> wishes) {
+  MENDFS_CO_TRY(const CutEntry* const found, parts_.checked(parts_.cuts->get(inode)));
+  const CutEntry cut = *found;
+  std::vector<Outline> outline;
+  for (std::size_t i = 0; i < wishes.size(); ++i) {
+    const BlockRun& blocks = wishes[i].blocks;
+    MENDFS_CO_TRY(const std::vector<StoredRun> runs, current(inode, blocks));
+    const ClassKey key = class_of(inode, blocks);
+    cover(
+        key, blocks, runs,
+        [&](const StoredRun& run) {
+          ReadPiece piece;
+          piece.blocks = blocks_of(key, run);
+          piece.state = state_of(run.kind);
+          piece.cut = run.cut;
+          piece.version = run.version;
+          outline.push_back({i, std::move(piece), {key, run, run.kind == RunKind::Data ? file_of(run) : nullptr}});
+        },
+        [&](const BlockRun& gap) {
+          ReadPiece piece;
+          piece.blocks = gap;
+          outline.push_back({i, std::move(piece), {}});
+        });
   }
-  for (std::uint32_t begin = 0; begin < run.count;) {
-    std::uint32_t end = begin + 1;
-    while (end < run.count && good[end] == good[begin]) ++end;
-    ReadPiece& piece = state->pieces.emplace_back();
-    piece.blocks = {blocks.at(begin), blocks.step, end - begin};
-    piece.state = good[begin] ? BlockState::Data : BlockState::Bad;
-    piece.cut = run.cut;
-    piece.version = run.version;
-    if (good[begin]) {
-      const bool last = end == run.count;
-      piece.last_size = last ? run.own_last_size() : block_size;
-      piece.digests.assign(loaded.digests.begin() + begin, loaded.digests.begin() + end);
-      if (last && cut_inside) {
-        piece.last_size = static_cast<std::uint32_t>(limit - last_begin);
-        const std::size_t offset = std::size_t{end - 1} * block_size;
-        piece.digests.back() = digests_of(loaded.data.slice(offset, piece.last_size), block_size).front();
-      }
-      if (state->what != ReadWhat::VerifiedDigests) {
-        const std::size_t size = std::size_t{end - begin - 1} * block_size + piece.last_size;
-        piece.data.push_back(loaded.data.slice(std::size_t{begin} * block_size, size));
-        if (piece.last_size < block_size) piece.data.push_back(zeros(block_size - piece.last_size));
-      }
+  std::vector<std::vector<ReadPiece>> pieces(wishes.size());
+  for (std::size_t begin = 0; begin < outline.size();) {
+    std::vector<Source> sources;
+    std::size_t end = begin;
+    for (std::size_t size = 0; end < outline.size() && size < kLoadSizeMax; ++end) {
+      if (outline[end].piece.state != BlockState::Data) continue;
+      size += places_of(outline[end].source.run).start_size + places_of(outline[end].source.run).data_size;
+      sources.push_back(outline[end].source);
     }
-    begin = end;
+    MENDFS_CO_TRY(const std::vector<Loaded> loaded, co_await load_all(std::move(sources)));
+    auto next = loaded.begin();
+    for (; begin < end; ++begin) {
+      Outline& part = outline[begin];
+      std::vector<ReadPiece>& target = pieces[part.wish];
+      if (part.piece.state == BlockState::Data)
+        add_data(part.source, *next++, cut, wishes[part.wish].what, target);
+      else
+        target.push_back(std::move(part.piece));
+    }
   }
-  co_return Result<void>{};
+  co_return pieces;
 }
 
 Task<Result<Fetched>> RunReader::fetch(InodeNumber inode, BlockRun blocks) {
@@ -261,11 +322,12 @@ Task<Result<Fetched>> RunReader::fetch(InodeNumber inode, BlockRun blocks) {
       [&](const BlockRun& gap) {
         fetched.misses.push_back({gap, BlockState::Absent, 0, {}});
       });
-  std::vector<std::shared_ptr<File>> files;
-  for (const StoredRun& run : runs) files.push_back(file_of(run));
+  std::vector<Source> sources;
+  for (const StoredRun& run : runs) sources.push_back({key, run, file_of(run)});
+  MENDFS_CO_TRY(const std::vector<Loaded> all_loaded, co_await load_all(std::move(sources)));
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const StoredRun& run = runs[i];
-    MENDFS_CO_TRY(const Loaded loaded, co_await load(key, run, std::move(files[i])));
+    const Loaded& loaded = all_loaded[i];
     std::vector<bool> good(run.count, loaded.intact);
     if (loaded.intact && run.kind == RunKind::Data) good = verified_blocks(loaded, run.block_size());
     for (std::uint32_t begin = 0; begin < run.count;) {

@@ -17,6 +17,7 @@ class RunReader {
 
   Result<std::vector<Piece>> find(InodeNumber inode, const BlockRun& blocks);
   Task<Result<std::vector<ReadPiece>>> read(InodeNumber inode, BlockRun blocks, ReadWhat what);
+  Task<Result<std::vector<std::vector<ReadPiece>>>> read_all(InodeNumber inode, std::vector<ReadWish> wishes);
   Task<Result<Fetched>> fetch(InodeNumber inode, BlockRun blocks);
   Result<std::uint64_t> extent(InodeNumber inode, const Layout& layout);
 
@@ -27,7 +28,15 @@ class RunReader {
     std::vector<Digest> digests;
     Buffer data;
   };
-  Task<Result<Loaded>> load(ClassKey key, StoredRun run, std::shared_ptr<File> file);
+  /// What to load. The file is held from the moment the index was asked: compaction may move the run meanwhile.
+  struct Source {
+    ClassKey key;
+    StoredRun run;
+    std::shared_ptr<File> file;  // nothing: damaged
+  };
+  Task<Result<Loaded>> load(Source source);
+  /// The same for several, in order, waiting for the device once.
+  Task<Result<std::vector<Loaded>>> load_all(std::vector<Source> sources);
   /// The segment it lies in, nothing when it cannot be opened: a segment that is gone is a damaged one.
   std::shared_ptr<File> file_of(const StoredRun& run);
 
@@ -35,9 +44,6 @@ class RunReader {
   Result<std::vector<StoredRun>> current(InodeNumber inode, const BlockRun& blocks);
 
  private:
-  struct ReadState;
-  Task<Result<void>> read_data(ReadState* state, StoredRun run, std::shared_ptr<File> file);
-
   StoreParts& parts_;
 };
 

@@ -4,6 +4,26 @@
 
 namespace mendfs {
 
+Task<Result<std::vector<Buffer>>> read_all(std::vector<Extent> extents) {
+  std::vector<std::optional<Buffer>> found;
+  found.reserve(extents.size());
+  for (const Extent& extent : extents) {
+    found.push_back(extent.file->read_cached(extent.offset, extent.size));
+    if (!found.back()) extent.file->will_need(extent.offset, extent.size);
+  }
+  std::vector<Buffer> buffers;
+  buffers.reserve(extents.size());
+  for (std::size_t i = 0; i < extents.size(); ++i) {
+    if (found[i]) {
+      buffers.push_back(std::move(*found[i]));
+    } else {
+      MENDFS_CO_TRY(Buffer read, co_await extents[i].file->read(extents[i].offset, extents[i].size));
+      buffers.push_back(std::move(read));
+    }
+  }
+  co_return buffers;
+}
+
 Task<Result<void>> replace_file(Disk& disk, std::string name, std::string content) {
   const std::string fresh = name + ".new";
   MENDFS_CO_TRY(std::unique_ptr<File> file, disk.open(fresh, OpenMode::OpenOrCreate));

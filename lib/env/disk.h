@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,6 +29,10 @@ class File {
   virtual Result<void> write(std::uint64_t offset, std::span<const ByteView> pieces) = 0;
   /// Up to `size` bytes; fewer only at the end of the file.
   virtual Task<Result<Buffer>> read(std::uint64_t offset, std::size_t size) = 0;
+  /// The same if it can be had without waiting for the device; nothing otherwise, and after any failure.
+  virtual std::optional<Buffer> read_cached(std::uint64_t offset, std::size_t size) = 0;
+  /// Begins to fetch what read() will be asked for; promises nothing.
+  virtual void will_need(std::uint64_t offset, std::size_t size) = 0;
   /// Like read(), but may block the loop: for recovery and for small hot reads.
   virtual Result<Buffer> read_now(std::uint64_t offset, std::size_t size) = 0;
   /// What was written before the call is on the device afterwards (fdatasync). After an error nothing is known
@@ -78,6 +83,16 @@ class Disk {
   /// Identifies this boot of the machine: un-synced bytes may be lost whenever it has changed.
   virtual std::string boot_id() = 0;
 };
+
+/// Bytes [offset, offset + size) of a file.
+struct Extent {
+  std::shared_ptr<File> file;
+  std::uint64_t offset = 0;
+  std::size_t size = 0;
+};
+
+/// Each as its file's read() would give it, but waiting for the device once rather than once for each.
+Task<Result<std::vector<Buffer>>> read_all(std::vector<Extent> extents);
 
 /// Replaces a small file atomically and durably: writes `name`.new, syncs it, renames it, syncs the directory.
 Task<Result<void>> replace_file(Disk& disk, std::string name, std::string content);

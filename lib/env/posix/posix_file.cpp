@@ -19,6 +19,10 @@ namespace {
 /// 145). Larger ones only get their space, as their bytes would be written twice.
 constexpr std::uint64_t kZeroedSizeMax = 8u << 20;
 
+/// A fetch from the device brings the bytes around those asked for too, as for a mapped file: it costs little more, and
+/// what is read at random places of a file soon needs them.
+constexpr std::uint64_t kReadAround = 32u << 10;
+
 Error failure(const char* operation, const std::string& name) {
   const int error_number = errno;
   return error_from_errno(error_number, fmt::format("{} {}", operation, name));
@@ -78,13 +82,36 @@ Result<void> PosixFile::write(std::uint64_t offset, std::span<const ByteView> pi
   return {};
 }
 
+/// What the page cache has of `buffer`, from its beginning; an error counts as nothing. Sets `ended` at the end of
+/// file.
+std::size_t PosixFile::copy_cached(std::uint64_t offset, Buffer& buffer, bool& ended) const {
+  iovec all{buffer.writable().data(), buffer.size()};
+  const ssize_t count = ::preadv2(descriptor_->get(), &all, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+  ended = count == 0;
+  return count > 0 ? static_cast<std::size_t>(count) : 0;
+}
+
+std::optional<Buffer> PosixFile::read_cached(std::uint64_t offset, std::size_t size) {
+  Buffer buffer = Buffer::allocate(size);
+  bool ended = false;
+  const std::size_t done = copy_cached(offset, buffer, ended);
+  if (done == size || ended) return buffer.slice(0, done);
+  return std::nullopt;
+}
+
+void PosixFile::will_need(std::uint64_t offset, std::size_t size) {
+  const std::uint64_t begin = offset / kReadAround * kReadAround;
+  const std::uint64_t end = (offset + size + kReadAround - 1) / kReadAround * kReadAround;
+  (void)::posix_fadvise(descriptor_->get(), static_cast<off_t>(begin), static_cast<off_t>(end - begin),
+                        POSIX_FADV_WILLNEED);
+}
+
 Task<Result<Buffer>> PosixFile::read(std::uint64_t offset, std::size_t size) {
   Buffer buffer = Buffer::allocate(size);
-  iovec all{buffer.writable().data(), size};
   // What the page cache has is copied at once; an error here is met again, and reported, by the thread.
-  const ssize_t at_once = ::preadv2(descriptor_->get(), &all, 1, static_cast<off_t>(offset), RWF_NOWAIT);
-  const std::size_t done = at_once > 0 ? static_cast<std::size_t>(at_once) : 0;
-  if (done == size || at_once == 0) co_return buffer.slice(0, done);
+  bool ended = false;
+  const std::size_t done = copy_cached(offset, buffer, ended);
+  if (done == size || ended) co_return buffer.slice(0, done);
 
   std::function<Result<Buffer>()> job = [descriptor = descriptor_, name = name_, buffer, offset, done]() mutable {
     const std::span<std::byte> rest = buffer.writable().subspan(done);

@@ -19,6 +19,8 @@ class PosixFile final : public File {
 
   Result<void> write(std::uint64_t offset, std::span<const ByteView> pieces) override;
   Task<Result<Buffer>> read(std::uint64_t offset, std::size_t size) override;
+  std::optional<Buffer> read_cached(std::uint64_t offset, std::size_t size) override;
+  void will_need(std::uint64_t offset, std::size_t size) override;
   Result<Buffer> read_now(std::uint64_t offset, std::size_t size) override;
   Task<Result<void>> sync() override;
   Result<void> sync_now() override;
@@ -28,6 +30,7 @@ class PosixFile final : public File {
   void start_writeback() override;
 
  private:
+  std::size_t copy_cached(std::uint64_t offset, Buffer& buffer, bool& ended) const;
   Result<void> write_zeros(std::uint64_t begin, std::uint64_t end);
 
   Loop& loop_;

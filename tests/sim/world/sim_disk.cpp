@@ -55,6 +55,9 @@ class SimFile : public File {
     return read_later(disk_, name_, node_, offset, size);
   }
 
+  std::optional<Buffer> read_cached(std::uint64_t, std::size_t) override { return std::nullopt; }
+  void will_need(std::uint64_t, std::size_t) override {}
+
   Result<Buffer> read_now(std::uint64_t offset, std::size_t size) override {
     if (auto error = disk_.fault(DiskOperation::Read, name_)) return *error;
     return node_->current.read(offset, size);

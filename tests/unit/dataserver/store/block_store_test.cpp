@@ -55,6 +55,41 @@ TEST_CASE("a newer run prevails where it covers an older one, and only there", "
   CHECK(pieces[2].version == old.version);
 }
 
+TEST_CASE("several wishes are answered as each would be alone, also beyond what is loaded at once", "[store]") {
+  StoreFixture fixture;
+  fixture.options.segment_size = 16u << 20;
+  fixture.restart();
+  // Three mebibytes, two residue classes, runs of both ways of being read, a hole and gaps.
+  for (std::uint32_t i = 0; i < 6; ++i)
+    fixture.append({.first = 3000 * i, .count = 900, .version = {1, i + 1}, .last_size = 77, .seed = i});
+  for (std::uint32_t i = 0; i < 40; ++i)
+    fixture.append({.first = 1 + 30 * i, .count = 5, .version = {1, 10 + i}, .seed = 10 + i});
+  fixture.append({.first = 1 + 1500, .count = 4, .version = {1, 60}, .kind = RunKind::Hole});
+  const std::vector<ReadWish> wishes{{{0, 3, 6000}, ReadWhat::VerifiedData},
+                                     {{1, 3, 600}, ReadWhat::VerifiedDigests},
+                                     {{2, 3, 4}, ReadWhat::Data},
+                                     {{30, 3, 1}, ReadWhat::Data}};
+  const Result<std::vector<std::vector<ReadPiece>>> all =
+      sim::run(fixture.world, fixture.store->read_all(7, std::vector<ReadWish>(wishes)));
+  REQUIRE(all);
+  REQUIRE(all->size() == wishes.size());
+  for (std::size_t i = 0; i < wishes.size(); ++i) {
+    const std::vector<ReadPiece> alone = fixture.read(wishes[i].blocks.first, wishes[i].blocks.count, wishes[i].what);
+    INFO("wish " << i);
+    REQUIRE((*all)[i].size() == alone.size());
+    for (std::size_t k = 0; k < alone.size(); ++k) {
+      const ReadPiece& piece = (*all)[i][k];
+      CHECK(piece.blocks == alone[k].blocks);
+      CHECK(piece.state == alone[k].state);
+      CHECK(piece.version == alone[k].version);
+      CHECK(piece.digests == alone[k].digests);
+      CHECK(bytes_of_piece(piece) == bytes_of_piece(alone[k]));
+    }
+  }
+  CHECK((*all)[0].size() == 12);
+  CHECK((*all)[3].front().version == Version{1, 1});
+}
+
 TEST_CASE("holes and lost blocks have versions and no bytes", "[store]") {
   StoreFixture fixture;
   fixture.append({.count = 3, .version = {1, 1}});

@@ -1,5 +1,8 @@
 #include "env/posix/posix_disk.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <array>
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -44,6 +47,27 @@ TEST_CASE_METHOD(DiskFixture, "pieces are written one after the other and read b
   CHECK(text_of(*tail) == "fg");
   CHECK(run_to_end(loop, file->read(10, 5)).value().empty());
   CHECK(text_of(file->read_now(0, 4).value()) == std::string_view("\0\0\0a", 4));
+}
+
+TEST_CASE_METHOD(DiskFixture, "several extents are read at once, cached or not, short at the end", "[posix]") {
+  const std::shared_ptr<File> file = create("data");
+  const std::shared_ptr<File> other = create("other");
+  REQUIRE(write_text(*file, 0, std::string(200'000, 'a'), "end").ok());
+  REQUIRE(write_text(*other, 0, "other").ok());
+  REQUIRE(run_to_end(loop, file->sync()).ok());
+  CHECK(text_of(other->read_cached(1, 3).value()) == "the");
+  // A file that was just synced may leave the page cache: now its bytes have to be fetched.
+  const int descriptor = ::open((directory.path() + "/store/data").c_str(), O_RDONLY);
+  REQUIRE(::posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) == 0);
+  ::close(descriptor);
+  std::vector<Extent> extents{{file, 199'990, 100}, {other, 0, 5}, {file, 0, 100'000}, {file, 300'000, 5}};
+  const Result<std::vector<Buffer>> read = run_to_end(loop, read_all(std::move(extents)));
+  REQUIRE(read.ok());
+  REQUIRE(read->size() == 4);
+  CHECK(text_of((*read)[0]) == "aaaaaaaaaaend");
+  CHECK(text_of((*read)[1]) == "other");
+  CHECK(text_of((*read)[2]) == std::string(100'000, 'a'));
+  CHECK((*read)[3].empty());
 }
 
 TEST_CASE_METHOD(DiskFixture, "more pieces than one system call takes are all written", "[posix]") {
