@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -247,6 +248,7 @@ class Filesystem {
   std::unordered_map<InodeNumber, File> files_;
   std::map<HandleId, std::shared_ptr<Handle>> handles_;
   std::map<InodeNumber, std::uint32_t> openings_;
+  std::set<InodeNumber> being_read_;  // directories, whole
   std::uint64_t next_handle_ = 1;
   /// The last change of each directory by this mount in each start of the metaserver, while it may not be durable.
   std::map<std::pair<InodeNumber, std::uint64_t>, std::uint64_t> changed_directories_;

@@ -85,7 +85,7 @@ Task<Result<Attributes>> Filesystem::lookup(InodeNumber parent, std::string name
       co_return seen(*attributes, 0);  // news only if they are newer than what is known
     }
   }
-  if (cache_.is_worth_reading(parent)) scope_.spawn(read_whole(parent));
+  if (cache_.is_worth_reading(parent) && being_read_.insert(parent).second) scope_.spawn(read_whole(parent));
   LookupRequest request;
   request.parent = parent;
   request.name = name;
@@ -229,14 +229,15 @@ Task<Result<ReadDirectoryReply>> Filesystem::read_directory(InodeNumber inode, s
   co_return co_await read_page(inode, cookie, count_max);
 }
 
-/// Up to kWholePagesMax pages of a directory, for the cache alone.
+/// Up to kWholePagesMax pages of a directory, for the cache alone. Requires: it is marked as being read.
 Task<void> Filesystem::read_whole(InodeNumber inode) {
   std::uint64_t cookie = 0;
   for (std::size_t i = 0; i < kWholePagesMax; ++i) {
     const Result<ReadDirectoryReply> page = co_await read_page(inode, cookie, kDirectoryPageMax);
-    if (!page || page->end || page->entries.empty()) co_return;
+    if (!page || page->end || page->entries.empty()) break;
     cookie = page->entries.back().cookie;
   }
+  being_read_.erase(inode);
 }
 
 Task<Result<ReadDirectoryReply>> Filesystem::read_page(InodeNumber inode, std::uint64_t cookie,

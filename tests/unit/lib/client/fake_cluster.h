@@ -94,8 +94,13 @@ struct FakeNamespace {
   std::vector<InodeNumber> unlinked;  // asked at each renewal until answered
   std::vector<InodeNumber> said_open, said_not_open;
   std::uint32_t syncs = 0;
-  Duration setattr_delay{0};  // of the reply; the change itself happens at once
+  // Of replies; what they say, or do, is of the moment when the request came.
+  Duration setattr_delay{0};
+  Duration lookup_delay{0};
+  Duration listing_delay{0};
+  bool tells_changes = false;  // so that the client may keep attributes and names
   std::uint32_t calls = 0;
+  std::uint32_t listings = 0;
 };
 
 class FakeMetaserver : public ConnectionHandler {
@@ -123,6 +128,8 @@ class FakeMetaserver : public ConnectionHandler {
   Result<protocol::Attributes> handle(const protocol::OpenRequest& request);
   Result<protocol::Attributes> handle(const protocol::SettleRequest& request);
   Result<protocol::Nothing> handle(const protocol::SyncMetaRequest& request);
+  Result<protocol::ReadDirectoryReply> handle(const protocol::ReadDirectoryRequest& request);
+  Result<protocol::ChangesRequest::Answer> handle(const protocol::ChangesRequest& request);
   Result<protocol::Attributes> find(InodeNumber inode) const;
 
   Env& env_;

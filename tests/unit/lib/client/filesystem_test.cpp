@@ -82,6 +82,25 @@ TEST_CASE("punched holes read as zeros and do not change the size", "[client]") 
   CHECK((mount.read(file.handle, 0, 20'000) == bytes));
 }
 
+TEST_CASE("a directory in which many names are looked up is read whole, once at a time", "[client]") {
+  Mounted mount;
+  FakeNamespace& names = mount.cluster.names;
+  for (int i = 0; i < 40; ++i) mount.create("name" + std::to_string(i));
+  names.tells_changes = true;
+  mount.cluster.world.run_for(2s);  // until the feed of changes is heard
+  names.listing_delay = 1s;
+  const auto look_up = [&mount](int number) {
+    REQUIRE(mount.cluster.run(mount.filesystem->lookup(kRootInode, "name" + std::to_string(number))));
+  };
+  for (int i = 0; i < 39; ++i) look_up(i);
+  CHECK(names.listings == 1);
+  mount.cluster.world.run_for(2s);
+  const std::uint32_t calls = names.calls;
+  look_up(39);
+  CHECK(mount.cluster.run(mount.filesystem->lookup(kRootInode, "none")).code() == ErrorCode::NotFound);
+  CHECK(names.calls == calls);
+}
+
 TEST_CASE("a read-only mount changes nothing", "[client]") {
   Options options;
   options.read_only = true;
