@@ -66,6 +66,8 @@ void MetaCache::changed_here(const protocol::Touched& touched, std::uint64_t ind
   for (const protocol::Attributes& attributes : touched.inodes) {
     note(key_of(attributes.inode), index);
     learn(attributes, index, Telling::No);
+    Node* known = find_node(attributes.inode);
+    if (known != nullptr && known->as_of < index) known->attributes.reset();
   }
   for (const protocol::NameState& name : touched.names) {
     const std::uint64_t key = key_of(name.parent, name.name);
@@ -79,11 +81,14 @@ void MetaCache::changed_here(const protocol::Touched& touched, std::uint64_t ind
     }
     if (name.inode != 0) {
       learn_name(name.parent, name.name, name.inode, index);
-    } else if (directory != nullptr) {
-      const auto known = directory->names.find(name.name);
-      if (known != directory->names.end() && known->second.as_of <= index)
-        erase_name(name.parent, *directory, name.name);
+      parent = find_node(name.parent);
+      directory = parent == nullptr ? nullptr : parent->directory.get();
     }
+    if (directory == nullptr) continue;
+    const auto known = directory->names.find(name.name);
+    if (known == directory->names.end()) continue;
+    const bool is_gone = name.inode == 0 && known->second.as_of == index;
+    if (known->second.as_of < index || is_gone) erase_name(name.parent, *directory, name.name);
   }
 }
 
@@ -92,9 +97,10 @@ MetaCache::Dropped MetaCache::changed_elsewhere(const protocol::ChangesRequest::
   for (const InodeNumber inode : changes.inodes) {
     note(key_of(inode), changes.up_to);
     Node* known = find_node(inode);
-    if (known == nullptr || !known->attributes || known->as_of >= changes.up_to) continue;
-    known->attributes.reset();
+    if (known == nullptr || !known->attributes) continue;
+    // Also when an answer has brought this up to date before: the front end may hold an older one.
     dropped.inodes.push_back(inode);
+    if (known->as_of < changes.up_to) known->attributes.reset();
   }
   for (const protocol::NameState& name : changes.names) {
     note(key_of(name.parent, name.name), changes.up_to);
@@ -103,8 +109,9 @@ MetaCache::Dropped MetaCache::changed_elsewhere(const protocol::ChangesRequest::
     parent->directory->is_whole = false;
     parent->directory->listed_up_to.reset();
     const auto known = parent->directory->names.find(name.name);
-    if (known == parent->directory->names.end() || known->second.as_of >= changes.up_to) continue;
+    if (known == parent->directory->names.end()) continue;
     if (!known->second.is_directory) dropped.names.push_back(name);
+    if (known->second.as_of >= changes.up_to) continue;
     // The inode keeps it, as the name to open it with: the kernel may be on its way by it.
     parent->directory->names.erase(known);
     --size_;

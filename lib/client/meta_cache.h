@@ -52,13 +52,13 @@ class MetaCache {
 
   /// A change of this client's own. The kernel, which asked for it, knows what it touched: no hook is called.
   void changed_here(const protocol::Touched& touched, std::uint64_t index);
-  /// What changed_elsewhere() dropped.
+  /// What changed_elsewhere() found known here.
   struct Dropped {
     std::vector<InodeNumber> inodes;
     std::vector<protocol::NameState> names;
   };
-  /// Changes of others. The front end may have been answered with what is dropped a moment before, and not have taken
-  /// it in yet: forget_again(), a little later, tells it once more.
+  /// Changes of others. The front end may have been answered with what they made wrong a moment before, and not have
+  /// taken it in yet: forget_again(), a little later, tells it once more.
   Dropped changed_elsewhere(const protocol::ChangesRequest::Answer& changes);
   void forget_again(const Dropped& dropped);
 

@@ -134,6 +134,34 @@ TEST_CASE("what is known as of a later entry than the feed has come to stays", "
   CHECK(f.cache.attributes(kFile)->change == 5);
 }
 
+TEST_CASE("what an answer brought up to date before the feed tells of it is forgotten by the front end",
+          "[meta_cache]") {
+  Fixture f;
+  f.cache.learn_name(kDirectory, "name", kFile, 110);
+  // Renamed over by others; the front end was given the old one, and did not ask for this.
+  f.cache.learn_name(kDirectory, "name", 9, 120);
+  protocol::ChangesRequest::Answer heard = changes(120);
+  heard.names = {{kDirectory, "name", 0}};
+  f.cache.changed_elsewhere(heard);
+  CHECK(f.cache.find(kDirectory, "name") == 9);
+  CHECK(f.names_forgotten == std::set<std::string>{"name"});
+}
+
+TEST_CASE("a change of one's own that is answered late leaves nothing older", "[meta_cache]") {
+  Fixture f(MetaCache::Limits{.entries = 1000, .recent = 4});
+  f.cache.learn(attributes_of(kFile, 1), 110);
+  f.cache.learn_name(kDirectory, "name", kFile, 110);
+  protocol::ChangesRequest::Answer heard = changes(120);
+  heard.inodes = {1, 2, 3, 4, 5, 6};
+  f.cache.changed_elsewhere(heard);
+  protocol::Touched renamed;
+  renamed.inodes = {attributes_of(kFile, 2)};
+  renamed.names = {{kDirectory, "name", 9}};
+  f.cache.changed_here(renamed, 115);
+  CHECK_FALSE(f.cache.attributes(kFile));
+  CHECK_FALSE(f.cache.find(kDirectory, "name"));
+}
+
 TEST_CASE("a change of one's own brings what it touched up to date", "[meta_cache]") {
   Fixture f;
   f.list_whole(110);
