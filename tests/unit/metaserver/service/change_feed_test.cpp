@@ -114,4 +114,28 @@ TEST_CASE("many changes come in several answers, none left out", "[change_feed]"
   CHECK(expected == kCount + 1);
 }
 
+TEST_CASE("numbers that are given again after a power cut are not taken for those that were lost", "[change_feed]") {
+  Fixture before;
+  for (std::uint64_t i = 11; i <= 14; ++i) before.feed.add(i, kTheirs, touched(i));
+  before.ask_as(kOurs, 10);
+  REQUIRE(before.answer);
+  REQUIRE(before.answer->up_to == 14);
+
+  // The next start finds the log up to 12, and makes other changes 13 to 16.
+  Fixture f;
+  f.feed.begin(kEpoch + 1, 12);
+  for (std::uint64_t i = 13; i <= 16; ++i) f.feed.add(i, kTheirs, touched(i * 100));
+  for (const std::uint64_t since : {std::uint64_t{12}, before.answer->up_to, std::uint64_t{16}}) {
+    f.ask_as(kOurs, since, kEpoch);
+    REQUIRE(f.answer);
+    CHECK(f.answer->unknown);
+    CHECK(f.answer->up_to == 16);
+    CHECK(f.answer->inodes.empty());
+  }
+  f.ask_as(kOurs, 14, kEpoch + 1);
+  REQUIRE(f.answer);
+  CHECK_FALSE(f.answer->unknown);
+  CHECK(f.answer->inodes == std::vector<InodeNumber>{1500, 1600});
+}
+
 }  // namespace mendfs::metaserver
