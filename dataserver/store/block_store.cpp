@@ -127,8 +127,7 @@ Result<Position> BlockStore::append(std::span<const Run> runs, SpaceUse use) {
     batch.add(run);
   }
   MENDFS_TRY_VOID(parts.write(batch, use));
-  for (std::size_t i = 0; i < runs.size(); ++i) MENDFS_TRY_VOID(parts.index_run_later(runs[i].header, batch.place(i)));
-  MENDFS_TRY_VOID(parts.checked(parts.index->write_pending()));
+  for (std::size_t i = 0; i < runs.size(); ++i) MENDFS_TRY_VOID(parts.index_run(runs[i].header, batch.place(i)));
   return parts.log.end();
 }
 
@@ -145,7 +144,7 @@ Result<Position> BlockStore::add_cuts(InodeNumber inode, const CutList& cuts, bo
   MENDFS_TRY_VOID(parts.write(batch, SpaceUse::Reserve));
   entry.place = batch.place(0);
   parts.segments[segment_of(entry.place)].has_cuts = true;
-  MENDFS_TRY_VOID(parts.checked(parts.cuts->put(inode, std::move(entry), parts.note_index_end(batch.place(0)))));
+  MENDFS_TRY_VOID(parts.index_cuts(inode, std::move(entry), batch.place(0)));
   return parts.log.end();
 }
 

@@ -46,6 +46,7 @@ Task<Result<void>> Compactor::trim_file(InodeNumber inode) {
       step.push_back({parsed->key, *run});
       return step.size() < kTrimStep;
     };
+    MENDFS_CO_TRY_VOID(parts_.complete_index());
     MENDFS_CO_TRY_VOID(parts_.checked(parts_.kv->scan(cursor, end, visit)));
     more = step.size() == kTrimStep;
     for (const TrimCandidate& candidate : step) {
@@ -176,7 +177,7 @@ Result<void> Compactor::move_cuts(const FoundRecord& record) {
   entry.place = batch.place(0);
   parts_.segments[segment_of(entry.place)].has_cuts = true;
   parts_.moved_end = parts_.log.end();
-  return parts_.checked(parts_.cuts->put(stored->inode, std::move(entry), parts_.log.end()));
+  return parts_.index_cuts(stored->inode, std::move(entry), batch.place(0));
 }
 
 }  // namespace mendfs::store

@@ -1,5 +1,7 @@
 #include "dataserver/store/cut_table.h"
 
+#include <algorithm>
+
 #include "dataserver/store/index_keys.h"
 #include "protocol/fields.h"
 
@@ -10,7 +12,11 @@ Result<const CutEntry*> CutTable::get(InodeNumber inode) {
     used_.splice(used_.begin(), used_, found->second.used);
     return &found->second.entry;
   }
-  MENDFS_TRY(const std::optional<std::string> value, kv_.get(keys::numbered(keys::kCuts, inode)));
+  MENDFS_TRY(const bool is_new, is_young(inode));
+  std::optional<std::string> value;
+  if (!is_new) {
+    MENDFS_TRY(value, kv_.get(keys::numbered(keys::kCuts, inode)));
+  }
   CutEntry entry;  // files never cut are remembered too
   if (value) {
     Result<CutEntry> stored = unpack<CutEntry>(*value);
@@ -20,12 +26,22 @@ Result<const CutEntry*> CutTable::get(InodeNumber inode) {
   return &remember(inode, std::move(entry));
 }
 
+/// Whether it is younger than all files with an entry.
+Result<bool> CutTable::is_young(InodeNumber inode) {
+  if (!newest_) {
+    MENDFS_TRY(const auto last, kv_.floor(keys::end_of(keys::kCuts), std::string(1, keys::kCuts)));
+    newest_ = last ? keys::number_of<InodeNumber>(last->first).value_or(UINT64_MAX) : 0;
+  }
+  return inode > *newest_;
+}
+
 Result<void> CutTable::put(InodeNumber inode, CutEntry entry, Position log_end) {
   KvBatch batch;
   batch.put(keys::numbered(keys::kCuts, inode), pack(entry));
   batch.put(keys::numbered(keys::kTrim, inode), "");
   batch.put(std::string(keys::kEnd), pack(log_end));
   MENDFS_TRY_VOID(kv_.apply(batch));
+  if (newest_) newest_ = std::max(*newest_, inode);
   (void)remember(inode, std::move(entry));
   return {};
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <list>
+#include <optional>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -45,10 +46,12 @@ class CutTable {
     CutEntry entry;
     std::list<InodeNumber>::iterator used;
   };
+  Result<bool> is_young(InodeNumber inode);
   CutEntry& remember(InodeNumber inode, CutEntry entry);
 
   Kv& kv_;
   std::size_t cached_max_;
+  std::optional<InodeNumber> newest_;  // of all files with an entry
   std::unordered_map<InodeNumber, Cached> cached_;
   std::list<InodeNumber> used_;  // most recently used first
 };

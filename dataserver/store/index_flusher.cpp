@@ -67,6 +67,7 @@ Task<Result<void>> IndexFlusher::flush_once() {
 }
 
 Result<void> IndexFlusher::apply_checkpoint(const std::set<SegmentNumber>& retired) {
+  MENDFS_TRY_VOID(parts_.complete_index());
   for (const SegmentNumber number : retired) parts_.segments.erase(number);
   KvBatch batch;
   for (const SegmentNumber number : retired) batch.remove(keys::numbered(keys::kSegment, number));

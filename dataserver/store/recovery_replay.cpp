@@ -33,6 +33,7 @@ Task<Result<void>> StoreRecovery::replay_segment(SegmentNumber number) {
     if (parts_.kv->unflushed_size() < parts_.options.index_flush_size) continue;
     // Memory stays bounded. The remembered position stays as well: a start after a crash now replays the same again.
     MENDFS_CO_TRY_VOID(co_await file->sync());
+    MENDFS_CO_TRY_VOID(parts_.complete_index());
     MENDFS_CO_TRY_VOID(co_await parts_.kv->checkpoint());
   }
 }
@@ -78,7 +79,7 @@ Result<void> StoreRecovery::replay_cuts(const FoundRecord& record) {
   const bool says_all = entry.cuts == stored.cuts && entry.deleted == stored.deleted;
   if (says_all) entry.place = std::max(entry.place, record.position);
   if (!longer && !deletion && entry.place == found->place) return {};
-  return parts_.checked(parts_.cuts->put(stored.inode, std::move(entry), parts_.note_index_end(record.position)));
+  return parts_.index_cuts(stored.inode, std::move(entry), record.position);
 }
 
 }  // namespace mendfs::store

@@ -16,6 +16,8 @@ constexpr std::size_t kReadAheadMax = 256;
 /// A window is halved above this, or above an eighth of all that may be in memory.
 constexpr std::size_t kWindowRunsMin = 4096;
 constexpr Unit kNoEnd = UINT64_MAX;
+/// Each batch costs the store a few microseconds beyond those of its entries.
+constexpr std::size_t kPendingMax = 256;
 
 Result<StoredRun> parse(std::string_view key, std::string_view value) {
   const auto parsed = keys::parse_run(key);
@@ -45,15 +47,9 @@ Result<std::vector<StoredRun>> RunIndex::overlapping(const ClassKey& key, Unit b
 }
 
 Result<RunChange> RunIndex::insert(const ClassKey& key, const StoredRun& run, Position log_end) {
-  MENDFS_TRY(RunChange change, insert_later(key, run, log_end));
-  MENDFS_TRY_VOID(write_pending());
-  return change;
-}
-
-Result<RunChange> RunIndex::insert_later(const ClassKey& key, const StoredRun& run, Position log_end) {
   MENDFS_TRY(const std::vector<StoredRun> overlapped, overlapping(key, run.first, run.end()));
   RunChange change = lay_over(overlapped, run);
-  note(key, change, log_end);
+  MENDFS_TRY_VOID(note(key, change, log_end));
   return change;
 }
 
@@ -72,8 +68,7 @@ Result<void> RunIndex::replace(const ClassKey& key, const StoredRun& old, std::s
   RunChange change;
   change.removed.push_back(old);
   change.added.assign(parts.begin(), parts.end());
-  note(key, change, log_end);
-  return write_pending();
+  return note(key, change, log_end);
 }
 
 Result<std::optional<StoredRun>> RunIndex::last_before(const ClassKey& key, Unit end) {
@@ -86,7 +81,7 @@ Result<std::optional<StoredRun>> RunIndex::last_before(const ClassKey& key, Unit
 }
 
 /// Makes the change in memory, and in the batch that goes to the store next.
-void RunIndex::note(const ClassKey& key, const RunChange& change, Position log_end) {
+Result<void> RunIndex::note(const ClassKey& key, const RunChange& change, Position log_end) {
   for (const StoredRun& run : change.removed) {
     const auto same = std::lower_bound(change.added.begin(), change.added.end(), run.first,
                                        [](const StoredRun& added, Unit first) { return added.first < first; });
@@ -94,9 +89,12 @@ void RunIndex::note(const ClassKey& key, const RunChange& change, Position log_e
   }
   for (const StoredRun& run : change.added) pending_.put(keys::run(key, run.first), pack(run));
   pending_end_ = log_end;
+  InodeNumber& newest = newest_since_[key.residue];
+  newest = std::max(newest, key.inode);
+  if (pending_.operations().size() >= kPendingMax) MENDFS_TRY_VOID(write_pending());
 
   const auto found = windows_.find(key);
-  if (found == windows_.end()) return;
+  if (found == windows_.end()) return {};
   Window& window = found->second;
   cached_runs_ -= window.runs.size();
   for (const StoredRun& run : change.removed) window.runs.erase(run.first);
@@ -104,6 +102,7 @@ void RunIndex::note(const ClassKey& key, const RunChange& change, Position log_e
   cached_runs_ += window.runs.size();
   if (window.runs.size() > window_runs_max() && !change.added.empty()) shrink(window, change.added.back().first);
   evict();
+  return {};
 }
 
 /// A run in memory, be it outside the window, that alone has all of [begin, end).
@@ -114,6 +113,18 @@ const StoredRun* RunIndex::known_run(const ClassKey& key, Unit begin, Unit end) 
   if (place == found->second.runs.end() || place->first > begin || place->second.end() < end) return nullptr;
   used_.splice(used_.begin(), used_, found->second.used);
   return &place->second;
+}
+
+/// Whether nothing of this class, nor of any younger file, was ever noted.
+Result<bool> RunIndex::is_young(const ClassKey& key) {
+  if (!newest_at_start_) {
+    MENDFS_TRY(const auto last, kv_.floor(keys::end_of(keys::kRun), std::string(1, keys::kRun)));
+    const auto parsed = last ? keys::parse_run(last->first) : std::nullopt;
+    newest_at_start_ = parsed ? parsed->key.inode : last ? UINT64_MAX : 0;
+  }
+  if (key.inode <= *newest_at_start_) return false;
+  const auto since = newest_since_.find(key.residue);
+  return since == newest_since_.end() || key.inode > since->second;
 }
 
 Result<RunIndex::Window*> RunIndex::window_over(const ClassKey& key, Unit begin, Unit end) {
@@ -138,7 +149,13 @@ Result<RunIndex::Window*> RunIndex::window_over(const ClassKey& key, Unit begin,
     evict();
     return &window;
   }
-  MENDFS_TRY(Window fresh, load(key, begin, end));
+  Window fresh;
+  MENDFS_TRY(const bool is_new, is_young(key));
+  if (is_new) {
+    fresh.end = kNoEnd;
+  } else {
+    MENDFS_TRY(fresh, load(key, begin, end));
+  }
   if (found == windows_.end()) {
     used_.push_front(key);
     fresh.used = used_.begin();

@@ -3,8 +3,10 @@
 // near the last one too.
 //
 // Of each class in use it keeps a window [begin, end) of units of which every run is in memory, and runs elsewhere that
-// were looked up lately. Windows are bounded, and so is their number: the least recently used go. Loop thread only;
-// references stay valid until the next call.
+// were looked up lately. Windows are bounded, and so is their number: the least recently used go. Of a file younger
+// than all it has seen it knows without asking that nothing is there. Changes go to the store some hundred at a time:
+// whoever reads the store beside it, or makes a checkpoint, calls write_pending() first. Loop thread only; references
+// stay valid until the next call.
 #pragma once
 
 #include <cstddef>
@@ -29,8 +31,7 @@ class RunIndex {
   Result<std::vector<StoredRun>> overlapping(const ClassKey& key, Unit begin, Unit end);
   /// Lays `run` over what is there; the index has then seen the log up to `log_end`.
   Result<RunChange> insert(const ClassKey& key, const StoredRun& run, Position log_end);
-  /// The same for several in a row, which go to the store together with write_pending(), the next call from outside.
-  Result<RunChange> insert_later(const ClassKey& key, const StoredRun& run, Position log_end);
+  /// All changes so far are in the store afterwards.
   Result<void> write_pending();
   /// Puts `parts` in the place of `old`. Requires: `old` is current, the parts lie within it.
   Result<void> replace(const ClassKey& key, const StoredRun& old, std::span<const StoredRun> parts, Position log_end);
@@ -56,11 +57,12 @@ class RunIndex {
 
   const StoredRun* known_run(const ClassKey& key, Unit begin, Unit end);
   std::size_t window_runs_max() const;
+  Result<bool> is_young(const ClassKey& key);
   Result<Window*> window_over(const ClassKey& key, Unit begin, Unit end);
   Result<Window> load(const ClassKey& key, Unit begin, Unit end);
   Result<void> load_forward(const ClassKey& key, Unit begin, Unit end, Window& window);
   void drop_before(Window& window, Unit unit);
-  void note(const ClassKey& key, const RunChange& change, Position log_end);
+  Result<void> note(const ClassKey& key, const RunChange& change, Position log_end);
   void shrink(Window& window, Unit near);
   void evict();
 
@@ -68,7 +70,9 @@ class RunIndex {
   std::size_t cached_runs_max_;
   std::size_t cached_runs_ = 0;
   std::unordered_map<ClassKey, Window, KeyHash> windows_;
-  std::list<ClassKey> used_;  // most recently used first
+  std::list<ClassKey> used_;                                     // most recently used first
+  std::optional<InodeNumber> newest_at_start_;                   // of all runs in the store
+  std::unordered_map<std::uint32_t, InodeNumber> newest_since_;  // by residue
   KvBatch pending_;
   Position pending_end_ = 0;
 };

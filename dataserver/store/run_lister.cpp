@@ -153,6 +153,7 @@ Task<Result<std::vector<RunLister::IndexedRun>>> RunLister::find_indexed(Positio
       }
       return ++seen < kEntriesPerStep;
     };
+    MENDFS_CO_TRY_VOID(parts_.complete_index());
     MENDFS_CO_TRY_VOID(parts_.checked(parts_.kv->scan(cursor, keys::end_of(keys::kRun), visit)));
     more = seen == kEntriesPerStep;
     cursor = last + '\0';
@@ -188,6 +189,7 @@ Result<std::vector<FileCount>> RunLister::list_files(InodeNumber after, std::siz
     return true;
   };
   const std::string begin = keys::numbered(keys::kRun, after + 1);
+  MENDFS_TRY_VOID(parts_.complete_index());
   MENDFS_TRY_VOID(parts_.checked(parts_.kv->scan(begin, keys::end_of(keys::kRun), visit)));
   if (damaged) {
     const Error error{ErrorCode::Corruption, "the index has an impossible entry"};

@@ -69,11 +69,6 @@ Result<void> StoreParts::write(RecordBatch& batch, SpaceUse use) {
 }
 
 Result<void> StoreParts::index_run(const RunHeader& header, Position place) {
-  MENDFS_TRY_VOID(index_run_later(header, place));
-  return checked(index->write_pending());
-}
-
-Result<void> StoreParts::index_run_later(const RunHeader& header, Position place) {
   const ClassKey key = class_of(header.inode, header.blocks);
   StoredRun run = stored_run(header, place);
   SegmentSummary& segment = segments[segment_of(place)];
@@ -82,9 +77,15 @@ Result<void> StoreParts::index_run_later(const RunHeader& header, Position place
   const std::uint32_t count = count_before(key, run, cut->limit_for(run.cut));
   if (count == 0) return {};
   run = part_of(run, run.first, run.first + count);
-  MENDFS_TRY(const RunChange change, checked(index->insert_later(key, run, note_index_end(place))));
+  MENDFS_TRY(const RunChange change, checked(index->insert(key, run, note_index_end(place))));
   account(change);
   return {};
+}
+
+Result<void> StoreParts::index_cuts(InodeNumber inode, CutEntry entry, Position place) {
+  // The end of the log that the key-value store has seen must not go back.
+  MENDFS_TRY_VOID(complete_index());
+  return checked(cuts->put(inode, std::move(entry), note_index_end(place)));
 }
 
 Position StoreParts::note_index_end(Position place) {

@@ -57,8 +57,10 @@ struct StoreParts {
   Result<void> write(RecordBatch& batch, SpaceUse use);
   /// Makes a written run current where it prevails and no cut hides it.
   Result<void> index_run(const RunHeader& header, Position place);
-  /// The same for several in a row: index->write_pending() comes next.
-  Result<void> index_run_later(const RunHeader& header, Position place);
+  /// Replaces a file's cuts, because of the record at `place`.
+  Result<void> index_cuts(InodeNumber inode, CutEntry entry, Position place);
+  /// Before the key-value store is read beside `index`, or a checkpoint of it is made.
+  Result<void> complete_index() { return checked(index->write_pending()); }
   void account(const RunChange& change);
   /// What to tell the index with a change that comes from the record at `place`.
   Position note_index_end(Position place);

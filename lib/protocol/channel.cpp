@@ -103,13 +103,15 @@ Task<void> Channel::keep_alive(std::shared_ptr<FrameStream> stream) {
 }
 
 Result<void> Channel::accept_reply(Frame frame) {
-  const Error nonsense{ErrorCode::Malformed, to_string(server_) + " sent a frame that is no reply"};
+  const auto nonsense = [this] {
+    return Error{ErrorCode::Malformed, to_string(server_) + " sent a frame that is no reply"};
+  };
   Unpacker unpacker(frame.header);
   MessageHeader header;
   unpacker.get(header);
-  if (!unpacker.ok() || !header.reply) return nonsense;
+  if (!unpacker.ok() || !header.reply) return nonsense();
   if (!up_) {
-    if (header.type != MessageType::Hello || header.id != kHelloId) return nonsense;
+    if (header.type != MessageType::Hello || header.id != kHelloId) return nonsense();
     return accept_hello(header.code, std::move(header.message), unpacker.rest());
   }
   // A reply nobody waits for any more: a ping's, or one that came after its deadline.

@@ -30,6 +30,7 @@ struct IndexTest {
   void insert(const ClassKey& key, Unit first, std::uint32_t count) {
     ++version;
     REQUIRE(index.insert(key, run_at(first, count, version), version));
+    REQUIRE(index.write_pending());  // for other indexes over the same store
     for (Unit unit = first; unit < first + count; ++unit) versions[{key.residue, unit}] = version;
   }
   void compare(const ClassKey& key, Unit begin, Unit end) {
@@ -53,7 +54,7 @@ struct IndexTest {
   std::uint64_t version = 0;
 };
 
-/// Counts the searches backwards, which pass every entry lately removed.
+/// Counts calls: among them the searches backwards, which pass every entry lately removed.
 struct CountingKv final : Kv {
   explicit CountingKv(Kv& counted) : kv(counted) {}
   Result<std::optional<std::string>> get(std::string_view key) override { return kv.get(key); }
@@ -64,14 +65,20 @@ struct CountingKv final : Kv {
   }
   Result<void> scan(std::string_view begin, std::string_view end,
                     const std::function<bool(std::string_view key, std::string_view value)>& visit) override {
+    ++scans;
     return kv.scan(begin, end, visit);
   }
-  Result<void> apply(const KvBatch& batch) override { return kv.apply(batch); }
+  Result<void> apply(const KvBatch& batch) override {
+    ++batches;
+    return kv.apply(batch);
+  }
   Task<Result<void>> checkpoint() override { return kv.checkpoint(); }
   std::size_t unflushed_size() const override { return kv.unflushed_size(); }
 
   Kv& kv;
   std::size_t floors = 0;
+  std::size_t scans = 0;
+  std::size_t batches = 0;
 };
 
 }  // namespace
@@ -105,8 +112,9 @@ TEST_CASE("writing over many short runs in order searches backwards once", "[sto
     REQUIRE(index.insert(key, run_at(unit, 50, test.version), test.version));
     for (Unit u = unit; u < unit + 50; ++u) test.versions[{0, u}] = test.version;
   }
-  // Each search passes all that was removed before it.
-  CHECK(counting.floors <= 1);
+  // Each search passes all that was removed before it. One more looks for the newest file.
+  CHECK(counting.floors <= 2);
+  REQUIRE(index.write_pending());
   RunIndex fresh(*test.kv, 300);
   for (Unit unit = 0; unit < 20'000; unit += 777) {
     const auto runs = fresh.overlapping(key, unit, unit + 1);
@@ -135,6 +143,43 @@ TEST_CASE("runs looked up here and there stay in memory", "[store]") {
   counting.floors = 0;
   look_everywhere();
   CHECK(counting.floors == 0);
+}
+
+TEST_CASE("the store is not asked for what a new file has, and is told of many changes at once", "[store]") {
+  IndexTest test(100'000);
+  test.insert({40, 0}, 0, 10);
+  test.insert({41, 2}, 0, 10);
+  CountingKv counting(*test.kv);
+  RunIndex index(counting, 100'000);
+  for (InodeNumber inode = 42; inode < 92; ++inode)
+    for (std::uint32_t residue = 0; residue < 3; ++residue)
+      REQUIRE(index.insert({inode, (residue + static_cast<std::uint32_t>(inode)) % 3}, run_at(0, 10, 50), 50));
+  CHECK(counting.floors == 1);
+  CHECK(counting.scans == 0);
+  CHECK(counting.batches == 0);
+  // An older file may have something, also one that was new a moment ago.
+  REQUIRE(index.overlapping({40, 0}, 0, 10)->size() == 1);
+  CHECK(index.overlapping({40, 1}, 0, 10)->empty());
+  CHECK(counting.scans == 2);
+  REQUIRE(index.overlapping({60, 1}, 0, 10)->size() == 1);
+
+  REQUIRE(index.write_pending());
+  CHECK(counting.batches == 1);
+  RunIndex fresh(*test.kv, 100);
+  for (InodeNumber inode = 42; inode < 92; ++inode)
+    for (std::uint32_t residue = 0; residue < 3; ++residue)
+      CHECK(fresh.overlapping({inode, residue}, 3, 4)->size() == 1);
+}
+
+TEST_CASE("a new file whose runs memory has let go is found in the store", "[store]") {
+  IndexTest test(4);
+  for (InodeNumber inode = 1; inode < 60; ++inode) REQUIRE(test.index.insert({inode, 0}, run_at(0, 2, inode), inode));
+  for (InodeNumber inode = 1; inode < 60; ++inode) {
+    const auto runs = test.index.overlapping({inode, 0}, 1, 2);
+    REQUIRE(runs);
+    REQUIRE(runs->size() == 1);
+    CHECK(runs->front().version.count == inode);
+  }
 }
 
 TEST_CASE("memory stays bounded, whatever is written", "[store]") {
