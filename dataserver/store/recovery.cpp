@@ -6,6 +6,7 @@
 #include <array>
 
 #include "dataserver/store/index_keys.h"
+#include "dataserver/store/segment_tail.h"
 #include "protocol/fields.h"
 
 namespace mendfs::store {
@@ -158,7 +159,8 @@ Result<void> StoreRecovery::adopt_summaries() {
     const auto known = known_.find(number);
     if (known != known_.end()) {
       parts_.segments[number] = known->second;
-      parts_.segments[number].size = size;
+      // Behind a segment that was closed zeros may be left.
+      if (number >= segment_of(replay_from_)) parts_.segments[number].size = size;
     } else if (number < segment_of(replay_from_)) {
       // Emptied before, and the kill came before its removal.
       MENDFS_TRY_VOID(parts_.env.disk.remove(segment_file_name(number)));
@@ -199,10 +201,19 @@ Result<std::shared_ptr<File>> StoreRecovery::open_segment(SegmentNumber number) 
 
 Task<Result<void>> StoreRecovery::survey_segment(SegmentNumber number) {
   MENDFS_CO_TRY(std::shared_ptr<File> file, open_segment(number));
-  SegmentReader reader(file, number, sizes_[number]);
+  SegmentTail tail(file, number, sizes_[number]);
+  MENDFS_CO_TRY(const std::uint64_t written_end, co_await tail.written_end());
+  SegmentReader reader(file, number, written_end);
   for (std::uint64_t offset = first_offset(number);;) {
-    MENDFS_CO_TRY(const std::optional<FoundRecord> record, co_await reader.at(offset));
-    if (!record) co_return Result<void>{};
+    MENDFS_CO_TRY(std::optional<FoundRecord> record, co_await reader.at(offset));
+    if (!record) {
+      sizes_[number] = std::min(sizes_[number], offset);
+      co_return Result<void>{};
+    }
+    if (!record->intact && offset + record->size >= written_end) {
+      MENDFS_CO_TRY(FoundRecord last, co_await tail.last_record(offset));
+      if (last.intact) record = std::move(last);
+    }
     offset += record->size;
     if (log_progress("surveyed", number)) co_await sleep_for(parts_.env.loop, 1us);
     if (!record->intact) {
@@ -330,6 +341,8 @@ Task<Result<void>> StoreRecovery::finish() {
     end = position_of(number, static_cast<std::uint32_t>(size));
     if (number < segment_of(replay_from_)) continue;
     MENDFS_CO_TRY(const std::shared_ptr<File> file, open_segment(number));
+    MENDFS_CO_TRY(const std::uint64_t file_size, file->size());
+    if (file_size > size) MENDFS_CO_TRY_VOID(file->truncate(size));
     MENDFS_CO_TRY_VOID(co_await file->sync());
   }
   MENDFS_CO_TRY_VOID(co_await parts_.env.disk.sync_directory(kSegmentDirectory));

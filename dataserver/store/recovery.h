@@ -8,7 +8,8 @@
 //   behind it, and the file ends within it      a write that a kill tore: discarded
 //   behind it otherwise                         damage
 //
-// Then a void record is laid over them, so that they are judged once.
+// Then a void record is laid over them, so that they are judged once. A segment ends where only zeros follow
+// (segment_tail.h); the rest of its file is cut off.
 #pragma once
 
 #include <map>
@@ -64,7 +65,7 @@ class StoreRecovery {
   StoreParts& parts_;
   bool index_is_damaged_;
   Recovery recovery_;
-  std::map<SegmentNumber, std::uint64_t> sizes_;   // of the files there are
+  std::map<SegmentNumber, std::uint64_t> sizes_;   // of the files there are, without the zeros behind the last record
   std::map<SegmentNumber, SegmentSummary> known_;  // as of the index's last flush
   Position replay_from_ = 0;
   Position durable_ = 0;                           // newest known sync point

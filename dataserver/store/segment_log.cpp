@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -11,6 +12,9 @@ namespace {
 constexpr std::size_t kOpenFilesMax = 64;
 /// Dirty bytes are handed to the device early, so that a small fsync does not wait for others' hundreds of megabytes.
 constexpr std::uint64_t kWritebackEvery = 1u << 20;
+/// Zeros are written ahead, so much at a time, once two write-outs in a row were smaller than this.
+constexpr std::uint64_t kZerosAhead = 256u << 10;
+constexpr std::uint64_t kSmallSync = 32u << 10;
 constexpr std::string_view kSuffix = ".segment";
 constexpr std::size_t kNumberDigits = 8;
 
@@ -43,6 +47,8 @@ Result<Position> SegmentLog::prepare(std::uint64_t size) {
 }
 
 void SegmentLog::close_current() {
+  // What stays behind if this fails, the next start takes off.
+  if (zeros_end_ > offset_of(end_)) (void)current_->truncate(offset_of(end_));
   current_->start_writeback();
   current_ = nullptr;
   previous_end_ = end_;
@@ -61,6 +67,7 @@ Result<void> SegmentLog::begin_segment() {
     return written;
   }
   current_ = std::move(file);
+  zeros_end_ = 0;
   end_ += begin.size();
   new_names_ = true;
   unsynced_.push_back({number, current_});
@@ -71,6 +78,7 @@ Result<void> SegmentLog::write(std::span<const ByteView> pieces) {
   if (failure_) return *failure_;
   MENDFS_ASSERT(current_ != nullptr);
   if (Result<void> written = current_->write(offset_of(end_), pieces); !written) {
+    zeros_end_ = 0;
     // Left-over bytes would look like damage once more is written behind them.
     if (Result<void> cut = current_->truncate(offset_of(end_)); !cut) failure_ = cut.error();
     return written;
@@ -100,8 +108,21 @@ Task<Result<Position>> SegmentLog::sync() {
   co_return durable_;
 }
 
+void SegmentLog::extend_with_zeros() {
+  const bool is_small = end_ - last_sync_ < kSmallSync;  // a new segment makes it large
+  last_sync_ = end_;
+  small_syncs_ = is_small ? small_syncs_ + 1 : 0;
+  const std::uint64_t end = offset_of(end_);
+  if (small_syncs_ < 2 || current_ == nullptr || zeros_end_ >= end + kSmallSync) return;
+  const std::uint64_t target = std::min(end + kZerosAhead, segment_size_);
+  if (target <= std::max(end, zeros_end_)) return;
+  // Without them it goes on as well.
+  if (current_->preallocate(target)) zeros_end_ = target;
+}
+
 /// Belongs to the log, not to whoever asked: a caller that is let go must not leave the others waiting.
 Task<void> SegmentLog::run_sync() {
+  extend_with_zeros();
   const Position target = end_;
   in_flight_ = std::exchange(unsynced_, {});
   names_in_flight_ = std::exchange(new_names_, false);

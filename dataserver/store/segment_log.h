@@ -1,7 +1,9 @@
 // The segment files: where the next record goes, writing it, and making what was written durable.
 //
 // Records are appended to the newest segment; when it is full, or after a recovery, the next is begun. A segment never
-// changes otherwise. Write-outs are shared: whoever asks while one is running waits for the next.
+// changes otherwise. Write-outs are shared: whoever asks while one is running waits for the next. While little is
+// written between them the file is extended with zeros ahead, so that a write-out is of data alone, not of the file's
+// size and places too.
 #pragma once
 
 #include <cstdint>
@@ -59,6 +61,7 @@ class SegmentLog {
     std::shared_ptr<File> file;
   };
   Result<void> begin_segment();
+  void extend_with_zeros();
   Task<void> run_sync();
   Task<Result<void>> write_out(std::vector<Unsynced> files);
   void close_current();
@@ -70,6 +73,9 @@ class SegmentLog {
   std::shared_ptr<File> current_;
   Position end_ = 0;
   std::uint64_t written_since_writeback_ = 0;
+  std::uint64_t zeros_end_ = 0;  // of the current file, if it is longer than what was written
+  Position last_sync_ = 0;       // what the last write-out covered
+  int small_syncs_ = 0;          // in a row
 
   Position durable_ = 0;
   std::vector<Unsynced> unsynced_;

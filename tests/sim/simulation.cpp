@@ -77,6 +77,8 @@ class Run {
   static Task<void> audit(Env& env, Run* self) {
     client::Options options = self->cluster_.mount_options(self->cluster_.client(3));
     std::unique_ptr<client::Filesystem> filesystem = co_await mount_patiently(env, std::move(options));
+    // A read checks no copy of a server that the mount has not reached yet.
+    co_await sleep_for(env.loop, 2s);
     for (std::size_t i = 0; i < self->journal_.files.size(); ++i) {
       Journal::File& file = *self->journal_.files[i];
       if (file.inode == 0 || file.unlinked) continue;

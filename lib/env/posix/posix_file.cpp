@@ -15,9 +15,9 @@
 namespace mendfs {
 namespace {
 
-/// Files up to this size are extended with written zeros: their small syncs then write no metadata (79 us instead of
-/// 145). Larger ones only get their space, as their bytes would be written twice.
-constexpr std::uint64_t kZeroedSizeMax = 8u << 20;
+/// Files are extended by up to so much with written zeros: their small syncs then write no metadata (79 us instead of
+/// 145). Beyond it they only get their space, as their bytes would be written twice.
+constexpr std::uint64_t kZeroedSizeMax = 16u << 20;
 
 /// A fetch from the device brings the bytes around those asked for too, as for a mapped file: it costs little more, and
 /// what is read at random places of a file soon needs them.
@@ -158,7 +158,7 @@ Result<void> PosixFile::preallocate(std::uint64_t size) {
         ::posix_fallocate(descriptor_->get(), static_cast<off_t>(present), static_cast<off_t>(size - present));
   } while (error_number == EINTR);
   if (error_number != 0) return error_from_errno(error_number, fmt::format("reserve space for {}", name_));
-  if (size <= kZeroedSizeMax) return write_zeros(present, size);
+  if (size - present <= kZeroedSizeMax) return write_zeros(present, size);
   return {};
 }
 
