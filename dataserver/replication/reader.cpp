@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "env/future.h"
+
 namespace mendfs::replication {
 namespace {
 
+using protocol::AuditRequest;
 using protocol::BlockState;
 using protocol::FetchRequest;
 using protocol::ListRequest;
@@ -14,6 +17,8 @@ using protocol::Served;
 
 /// Digests of so many blocks fit into a frame's header.
 constexpr std::uint64_t kReadBlocksMax = 1u << 16;
+/// Of all files together: their bytes are in memory at the same time.
+constexpr std::uint64_t kAuditBlocksMax = 1u << 14;
 constexpr std::uint64_t kFetchBlocksMax = 1u << 15;
 constexpr std::uint32_t kListRunsMax = 4096;
 
@@ -79,6 +84,27 @@ void Reader::add_part(const protocol::FileRef& file, std::uint32_t index, const 
     answer->reply.runs.push_back(std::move(run));
     for (Buffer& bytes : piece.data) answer->data.push_back(std::move(bytes));
   }
+}
+
+protocol::ServedTask<AuditRequest> Reader::audit(AuditRequest request) {
+  std::uint64_t block_count = 0;
+  for (const protocol::AuditFile& file : request.files)
+    for (const BlockRun& run : file.blocks) block_count += run.count;
+  if (block_count > kAuditBlocksMax) co_return Error{ErrorCode::Malformed, "an audit of too many blocks at once"};
+  std::vector<protocol::ServedTask<ReadRequest>> reads;
+  for (protocol::AuditFile& file : request.files) {
+    ReadRequest one{std::move(file.file), {}};
+    for (const BlockRun& run : file.blocks) one.parts.push_back({protocol::ReadMode::Digest, run});
+    reads.push_back(read(std::move(one)));
+  }
+  std::vector<Result<Served<ReadRequest>>> answers = co_await all_of(node_.env.loop, std::move(reads));
+  Served<AuditRequest> served;
+  for (Result<Served<ReadRequest>>& answer : answers) {
+    protocol::AuditAnswer& file = served.reply.files.emplace_back();
+    file.is_known = answer.ok();
+    if (answer) file.runs = std::move(answer->reply.runs);
+  }
+  co_return served;
 }
 
 protocol::ServedTask<FetchRequest> Reader::fetch(FetchRequest request) {

@@ -13,6 +13,7 @@ class Reader {
   explicit Reader(Node& node) : node_(node) {}
 
   protocol::ServedTask<protocol::ReadRequest> read(protocol::ReadRequest request);
+  protocol::ServedTask<protocol::AuditRequest> audit(protocol::AuditRequest request);
   protocol::ServedTask<protocol::FetchRequest> fetch(protocol::FetchRequest request);
   protocol::ServedTask<protocol::ListRequest> list(protocol::ListRequest request);
 

@@ -126,6 +126,9 @@ ServedTask<ReadRequest> Replica::serve(ReadRequest request, Buffer, Caller) {
   impl_->node.last_foreground = impl_->node.env.loop.now();
   return impl_->reader.read(std::move(request));
 }
+ServedTask<AuditRequest> Replica::serve(AuditRequest request, Buffer, Caller) {
+  return impl_->reader.audit(std::move(request));
+}
 ServedTask<RepairRequest> Replica::serve(RepairRequest request, Buffer, Caller) {
   return impl_->repair(std::move(request));
 }

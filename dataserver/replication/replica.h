@@ -62,6 +62,7 @@ class Replica final : public protocol::BlockService {
   Result<protocol::HelloReply> on_hello(const protocol::HelloRequest& request) override;
   protocol::ServedTask<protocol::WriteRequest> serve(protocol::WriteRequest, Buffer, protocol::Caller) override;
   protocol::ServedTask<protocol::ReadRequest> serve(protocol::ReadRequest, Buffer, protocol::Caller) override;
+  protocol::ServedTask<protocol::AuditRequest> serve(protocol::AuditRequest, Buffer, protocol::Caller) override;
   protocol::ServedTask<protocol::RepairRequest> serve(protocol::RepairRequest, Buffer, protocol::Caller) override;
   protocol::ServedTask<protocol::SyncRequest> serve(protocol::SyncRequest, Buffer, protocol::Caller) override;
   protocol::ServedTask<protocol::ForwardRequest> serve(protocol::ForwardRequest, Buffer, protocol::Caller) override;

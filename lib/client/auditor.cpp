@@ -1,22 +1,28 @@
 #include "client/auditor.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "protocol/timing.h"
 
 namespace mendfs::client {
 namespace {
 
-/// Beyond so many blocks under way the next read waits, so that memory stays bounded and checks keep up.
-constexpr std::uint64_t kBlocksMax = 128u << 10;
-/// A message of so many blocks is worth sending at once.
-constexpr std::uint64_t kBatchBlocksMin = 256;
-constexpr std::size_t kBatchItemsMax = 64;
+/// Beyond so many blocks waiting, reads do not go first any more.
+constexpr std::uint64_t kBlocksWaitingMax = 512u << 10;
+/// Beyond so many the next read waits: 32 bytes are kept of each, and checks have to keep up.
+constexpr std::uint64_t kBlocksMax = 2 * kBlocksWaitingMax;
+/// A message is closed once it has so many.
+constexpr std::uint64_t kMessageBlocks = 1024;
+constexpr std::size_t kMessageItems = 256;
 
-std::uint64_t block_count(const SlotRequest& request) {
-  std::uint64_t count = 0;
-  for (const protocol::ReadPart& part : request.parts) count += part.blocks.count;
-  return count;
+/// Of the parts [first_part, end_part). An answer out of order gives fewer, and is refused for it.
+std::span<protocol::ReadRun> runs_of(protocol::AuditAnswer& answer, std::uint32_t first_part, std::uint32_t end_part) {
+  const auto is_before = [](const protocol::ReadRun& run, std::uint32_t part) { return run.part < part; };
+  const auto begin = std::lower_bound(answer.runs.begin(), answer.runs.end(), first_part, is_before);
+  const auto end = std::lower_bound(begin, answer.runs.end(), end_part, is_before);
+  return {begin, end};
 }
 
 }  // namespace
@@ -28,84 +34,109 @@ Task<void> Auditor::until_room() {
   }
 }
 
-void Auditor::check(const std::shared_ptr<OpenFile>& file, Gather gather) {
-  for (MendRequest& suspect : gather->suspects()) scope_.spawn(mend(file, std::move(suspect), "its copy is damaged"));
-  for (SlotRequest& request : gather->audit_requests()) {
+void Auditor::check(const std::shared_ptr<OpenFile>& file, const ReadGather& gather) {
+  last_read_ = loop_.now();
+  for (SlotBlocks& suspect : gather.suspects()) scope_.spawn(mend(file, std::move(suspect), "its copy is damaged"));
+  for (AuditQuestion& question : gather.audit_questions()) {
     // One that is away is behind, not wrong: it catches up before it answers reads again.
-    if (!servers_.is_up(request.slot)) continue;
-    const Key key{file->inode, request.slot};
-    // The file may have been forgotten and opened anew meanwhile.
-    if (const auto older = waiting_.find(key); older != waiting_.end() && older->second.file != file) send(older);
-    const auto place = waiting_.try_emplace(key).first;
-    Batch& batch = place->second;
-    batch.file = file;
-    batch.slot = request.slot;
-    const std::uint64_t count = block_count(request);
-    batch.block_count += count;
-    blocks_ += count;
-    batch.items.push_back({gather, std::move(request)});
-    if (batch.block_count >= kBatchBlocksMin || batch.items.size() >= kBatchItemsMax) send(place);
+    if (!servers_.is_up(question.slot)) continue;
+    const Slot slot = question.slot;
+    Lane& lane = lanes_[slot];
+    if (lane.waiting.empty()) lane.oldest = loop_.now();
+    blocks_ += question.block_count();
+    lane.waiting.push_back({file, file->writes, std::move(question)});
+    if (lane.is_running) continue;
+    lane.is_running = true;
+    scope_.spawn(run(slot));
   }
-  if (waiting_.empty() || is_gathering_) return;
-  is_gathering_ = true;
-  scope_.spawn(send_waiting());
 }
 
-void Auditor::send(std::map<Key, Batch>::iterator batch) {
-  Batch sent = std::move(batch->second);
-  waiting_.erase(batch);
-  scope_.spawn(ask(std::move(sent)));
+Task<void> Auditor::finish(Time deadline) {
+  is_finishing_ = true;
+  while (blocks_ > 0 && loop_.now() < deadline) co_await sleep_for(loop_, timing::kAuditQuiet);
 }
 
-Task<void> Auditor::send_waiting() {
-  co_await sleep_for(loop_, timing::kAuditGather);
-  is_gathering_ = false;
-  while (!waiting_.empty()) send(waiting_.begin());
+bool Auditor::reads_go_first(const Lane& lane) const {
+  const Time now = loop_.now();
+  return !is_finishing_ && blocks_ < kBlocksWaitingMax && now - last_read_ < timing::kAuditQuiet &&
+         now - lane.oldest < timing::kAuditWaitMax;
 }
 
-Task<void> Auditor::ask(Batch batch) {
-  protocol::ReadRequest message{batch.file->ref(), {}};
-  for (const Item& item : batch.items)
-    message.parts.insert(message.parts.end(), item.request.parts.begin(), item.request.parts.end());
-  protocol::Channel& channel = servers_.channel(batch.slot);
-  auto answer = co_await channel.call(std::move(message), {}, loop_.now() + timing::kAuditTimeout);
-  blocks_ -= batch.block_count;
-  ended_.notify_all();
-  if (!answer) co_return;
-  // Each item's part of the answer, as if it had been asked alone.
-  auto run = answer->reply.runs.begin();
-  std::uint32_t first_part = 0;
-  for (const Item& item : batch.items) {
-    const auto end_part = static_cast<std::uint32_t>(first_part + item.request.parts.size());
-    protocol::ReadReply own;
-    for (; run != answer->reply.runs.end() && run->part >= first_part && run->part < end_part; ++run) {
-      own.runs.push_back(std::move(*run));
-      own.runs.back().part -= first_part;
+Task<void> Auditor::run(Slot slot) {
+  Lane& lane = lanes_[slot];
+  while (!lane.waiting.empty()) {
+    while (reads_go_first(lane)) co_await sleep_for(loop_, timing::kAuditQuiet);
+    std::vector<Item> items = std::exchange(lane.waiting, {});
+    for (std::size_t begin = 0; begin < items.size();) {
+      std::vector<Item> message;
+      std::uint64_t count = 0;
+      for (; begin < items.size() && count < kMessageBlocks && message.size() < kMessageItems; ++begin) {
+        count += items[begin].question.block_count();
+        message.push_back(std::move(items[begin]));
+      }
+      co_await ask(slot, std::move(message));
+      blocks_ -= count;
+      ended_.notify_all();
     }
+  }
+  lane.is_running = false;
+}
+
+Task<void> Auditor::ask(Slot slot, std::vector<Item> items) {
+  protocol::AuditRequest message;
+  const OpenFile* last = nullptr;
+  for (const Item& item : items) {
+    if (item.file.get() != last) message.files.push_back({item.file->ref(), {}});
+    last = item.file.get();
+    const std::vector<BlockRun> blocks = item.question.blocks();
+    std::vector<BlockRun>& all = message.files.back().blocks;
+    all.insert(all.end(), blocks.begin(), blocks.end());
+  }
+  const std::size_t file_count = message.files.size();
+  auto answer = co_await servers_.channel(slot).call(std::move(message), {}, loop_.now() + timing::kAuditTimeout);
+  if (!answer) co_return;
+  if (answer->reply.files.size() != file_count) {
+    log_.error("audit refused server={} error=\"it answers other questions than it was asked\"", slot);
+    co_return;
+  }
+  // Each question's part of its file's answer, as if it had been asked alone.
+  last = nullptr;
+  std::size_t file = 0;
+  std::uint32_t first_part = 0;
+  for (const Item& item : items) {
+    if (last != nullptr && item.file.get() != last) {
+      ++file;
+      first_part = 0;
+    }
+    last = item.file.get();
+    protocol::AuditAnswer& whole = answer->reply.files[file];
+    const auto end_part = static_cast<std::uint32_t>(first_part + item.question.given.size());
+    const std::span<protocol::ReadRun> own = runs_of(whole, first_part, end_part);
+    for (protocol::ReadRun& run : own) run.part -= first_part;
+    // Deleted or cut meanwhile: there is nothing to compare any more.
+    if (whole.is_known) take(item, own);
     first_part = end_part;
-    compare(batch, item, own);
   }
 }
 
-void Auditor::compare(const Batch& batch, const Item& item, const protocol::ReadReply& reply) {
-  Result<ReadGather::AuditResult> result = item.gather->compare(item.request, reply);
+void Auditor::take(const Item& item, std::span<const protocol::ReadRun> answer) {
+  Result<AuditResult> result = compare(item.question, answer);
   if (!result) {
-    log_.error("read refused server={} error=\"{}\"", batch.slot, result.error().message);
+    log_.error("audit refused server={} error=\"{}\"", item.question.slot, result.error().message);
     return;
   }
   counters_.audited += result->agreed;
   for (const BlockIndex block : result->contradictions)
-    log_.error("copies differ under one version, neither is known to be wrong file={} block={}", batch.file->inode,
+    log_.error("copies differ under one version, neither is known to be wrong file={} block={}", item.file->inode,
                block);
-  for (MendRequest& suspect : result->damaged)
-    scope_.spawn(mend(batch.file, std::move(suspect), "its copy is damaged"));
-  // While this mount's own writes are on their way, the copies differ for a moment.
-  if (batch.file->has_queued()) return;
-  for (MendRequest& suspect : result->older) scope_.spawn(mend(batch.file, std::move(suspect), "its copy is old"));
+  for (SlotBlocks& suspect : result->damaged) scope_.spawn(mend(item.file, std::move(suspect), "its copy is damaged"));
+  // What this mount has written since, or is writing, is newer than what was read.
+  if (item.file->has_queued() || item.file->writes != item.writes) return;
+  for (SlotBlocks& suspect : result->older) scope_.spawn(mend(item.file, std::move(suspect), "its copy is old"));
 }
 
 /// Has a server look at its copy and fetch a good one.
-Task<void> Auditor::mend(std::shared_ptr<OpenFile> file, MendRequest request, std::string why) {
+Task<void> Auditor::mend(std::shared_ptr<OpenFile> file, SlotBlocks request, std::string why) {
   std::uint64_t count = 0;
   for (const BlockRun& run : request.blocks) count += run.count;
   const BlockIndex first = request.blocks.front().first;

@@ -1,16 +1,17 @@
 // Has the copies that reads did not give out checked by their servers, and mended where they are bad, missing or old.
-// It is no part of a read: small ones are gathered for a moment, and go to each server as one message. Loop thread
-// only.
+// It is no part of a read, and reads go first: while they follow one another, what is to be checked is gathered, for a
+// moment and within bounds, and then goes to each server in few messages. Loop thread only.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/logger.h"
+#include "client/audit_question.h"
 #include "client/open_file.h"
 #include "client/read_gather.h"
 #include "client/servers.h"
@@ -26,44 +27,44 @@ struct AuditCounters {
 
 class Auditor {
  public:
-  using Gather = std::shared_ptr<const ReadGather>;
-
   Auditor(Loop& loop, Servers& servers, Logger& log) : loop_(loop), servers_(servers), log_(log), ended_(loop) {}
 
-  /// Waits until there is room for one more: what was read is kept until it is checked.
+  /// Waits until there is room for one more: the digests of what was read are kept until they are compared.
   Task<void> until_room();
-  /// Checks what was read, soon. Requires: gather->is_served().
-  void check(const std::shared_ptr<OpenFile>& file, Gather gather);
+  /// Checks what was read, soon. Requires: gather.is_served().
+  void check(const std::shared_ptr<OpenFile>& file, const ReadGather& gather);
+  /// Everything is asked for now; ends when it is answered, or at `deadline`.
+  Task<void> finish(Time deadline);
 
   const AuditCounters& counters() const { return counters_; }
 
  private:
-  /// What one server is asked about one read.
   struct Item {
-    Gather gather;
-    SlotRequest request;
-  };
-  struct Batch {
     std::shared_ptr<OpenFile> file;
-    Slot slot = 0;
-    std::vector<Item> items;
-    std::uint64_t block_count = 0;
+    std::uint64_t writes = 0;  // of this mount when it was read
+    AuditQuestion question;
   };
-  using Key = std::pair<InodeNumber, Slot>;
+  /// What waits for one server.
+  struct Lane {
+    std::vector<Item> waiting;
+    Time oldest{};
+    bool is_running = false;
+  };
 
-  void send(std::map<Key, Batch>::iterator batch);
-  Task<void> send_waiting();
-  Task<void> ask(Batch batch);
-  void compare(const Batch& batch, const Item& item, const protocol::ReadReply& reply);
-  Task<void> mend(std::shared_ptr<OpenFile> file, MendRequest request, std::string why);
+  bool reads_go_first(const Lane& lane) const;
+  Task<void> run(Slot slot);
+  Task<void> ask(Slot slot, std::vector<Item> items);
+  void take(const Item& item, std::span<const protocol::ReadRun> answer);
+  Task<void> mend(std::shared_ptr<OpenFile> file, SlotBlocks request, std::string why);
 
   Loop& loop_;
   Servers& servers_;
   Logger& log_;
   AuditCounters counters_;
-  std::map<Key, Batch> waiting_;
-  bool is_gathering_ = false;
-  std::uint64_t blocks_ = 0;  // of items waiting or asked
+  std::map<Slot, Lane> lanes_;
+  Time last_read_{};
+  bool is_finishing_ = false;
+  std::uint64_t blocks_ = 0;  // waiting or asked for
   Signal ended_;
   Scope scope_;
 };

@@ -98,6 +98,7 @@ Task<void> Filesystem::unmount(Time deadline) {
       if (!file->has_queued() && file->has_news() && !file->turn.is_taken()) scope_.spawn(report_size(file));
     co_await sleep_for(loop_, timing::kRetryBackoffMin);
   }
+  co_await reader_->finish_audits(deadline);
   const auto files = files_;
   for (const auto& [inode, file] : files) {
     if (!file->has_queued()) continue;

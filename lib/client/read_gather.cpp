@@ -1,7 +1,7 @@
 #include "client/read_gather.h"
 
 #include <algorithm>
-#include <map>
+#include <iterator>
 #include <utility>
 
 #include "block/checksum.h"
@@ -9,37 +9,6 @@
 
 namespace mendfs::client {
 namespace {
-
-/// Collects blocks, range by range and ascending, into runs for each server.
-class RunCollector {
- public:
-  explicit RunCollector(std::uint32_t step) : step_(step) {}
-
-  void add(Slot slot, BlockIndex block) {
-    std::vector<BlockRun>& runs = runs_[slot];
-    if (!runs.empty() && runs.back().at(runs.back().count) == block)
-      ++runs.back().count;
-    else
-      runs.push_back({block, step_, 1});
-  }
-  std::vector<SlotRequest> as_requests(protocol::ReadMode mode) const {
-    std::vector<SlotRequest> requests;
-    for (const auto& [slot, runs] : runs_) {
-      requests.push_back({slot, {}});
-      for (const BlockRun& run : runs) requests.back().parts.push_back({mode, run});
-    }
-    return requests;
-  }
-  std::vector<MendRequest> as_mends() && {
-    std::vector<MendRequest> mends;
-    for (auto& [slot, runs] : runs_) mends.push_back({slot, std::move(runs)});
-    return mends;
-  }
-
- private:
-  std::uint32_t step_;
-  std::map<Slot, std::vector<BlockRun>> runs_;
-};
 
 /// For each range the slot that should give the data, so that few servers are asked: neighbouring ranges share one.
 std::vector<Slot> choose_slots(const Layout& layout, const std::vector<bool>& usable, std::uint64_t rotation) {
@@ -56,24 +25,6 @@ std::vector<Slot> choose_slots(const Layout& layout, const std::vector<bool>& us
     is_asked[best] = true;
   }
   return chosen;
-}
-
-CopyState state_of(protocol::BlockState state) {
-  switch (state) {
-    case protocol::BlockState::Data:
-      return CopyState::Data;
-    case protocol::BlockState::Absent:
-      return CopyState::Absent;
-    case protocol::BlockState::Hole:
-      return CopyState::Hole;
-    case protocol::BlockState::Unknown:
-      return CopyState::Unknown;
-    case protocol::BlockState::Lost:
-      return CopyState::Lost;
-    case protocol::BlockState::Bad:
-      return CopyState::Bad;
-  }
-  return CopyState::Unknown;
 }
 
 /// Absent is one too, where another copy is there: an audit asks only those that were not asked before.
@@ -98,11 +49,11 @@ std::uint32_t ReadGather::copy_of(BlockIndex block, Slot slot) const {
   return *copy_at(slot, primary_of(block, layout_), layout_.slot_count, layout_.copy_count);
 }
 
-std::vector<SlotRequest> ReadGather::next_round(const std::function<bool(Slot)>& is_usable, std::uint64_t rotation) {
+std::vector<SlotBlocks> ReadGather::next_round(const std::function<bool(Slot)>& is_usable, std::uint64_t rotation) {
   std::vector<bool> usable;
   for (Slot slot = 0; slot < layout_.slot_count; ++slot) usable.push_back(is_usable(slot));
   const std::vector<Slot> chosen = choose_slots(layout_, usable, rotation);
-  RunCollector wanted(layout_.slot_count);
+  BlockCollector wanted(layout_.slot_count);
   for (Slot range = 0; range < layout_.slot_count; ++range) {
     const BlockRun share = share_of(first_, count_, range, layout_);
     const std::vector<Slot> holders = holders_of(range, layout_.slot_count, layout_.copy_count);
@@ -124,37 +75,15 @@ std::vector<SlotRequest> ReadGather::next_round(const std::function<bool(Slot)>&
       if (decision.step == ReadStep::Serve) serve(block, decision.copy);
     }
   }
-  return wanted.as_requests(protocol::ReadMode::Data);
+  return wanted.take();
 }
 
-Result<void> ReadGather::check(const SlotRequest& asked, const protocol::ReadReply& reply,
-                               std::uint64_t data_size) const {
-  const Error nonsense{ErrorCode::Malformed, "the server's answer does not fit what it was asked"};
-  std::size_t part = 0;
-  std::uint32_t done = 0;
-  std::uint64_t data_expected = 0;
-  for (const protocol::ReadRun& run : reply.runs) {
-    if (part == asked.parts.size()) return nonsense;
-    const protocol::ReadPart& want = asked.parts[part];
-    if (run.part != part || run.blocks.count == 0 || run.blocks.count > want.blocks.count - done) return nonsense;
-    if (run.blocks.first != want.blocks.at(done)) return nonsense;
-    if (run.blocks.count > 1 && run.blocks.step != want.blocks.step) return nonsense;
-    const bool is_data = run.state == protocol::BlockState::Data;
-    if (run.digests.size() != (is_data ? run.blocks.count : 0)) return nonsense;
-    if (is_data && want.mode == protocol::ReadMode::Data)
-      data_expected += std::uint64_t{run.blocks.count} * layout_.block_size;
-    done += run.blocks.count;
-    if (done == want.blocks.count) {
-      ++part;
-      done = 0;
-    }
-  }
-  if (part != asked.parts.size() || data_expected != data_size) return nonsense;
-  return {};
-}
-
-Result<void> ReadGather::accept(const SlotRequest& asked, const protocol::ReadReply& reply, const Buffer& data) {
-  const Result<void> fits = check(asked, reply, data.size());
+Result<void> ReadGather::accept(const SlotBlocks& asked, const protocol::ReadReply& reply, const Buffer& data) {
+  Result<void> fits = check_answer(asked.blocks, reply.runs);
+  std::uint64_t data_size = 0;
+  for (const protocol::ReadRun& run : reply.runs) data_size += run.digests.size() * layout_.block_size;
+  if (fits && data_size != data.size())
+    fits = Error{ErrorCode::Malformed, "the server sent other bytes than it speaks of"};
   if (!fits) {
     refuse(asked);
     return fits;
@@ -176,7 +105,7 @@ void ReadGather::take_run(const protocol::ReadRun& run, Slot slot, ByteView data
   for (std::uint32_t i = 0; i < run.blocks.count; ++i) {
     const BlockIndex block = run.blocks.first + std::uint64_t{i} * layout_.slot_count;
     CopyView& seen = view(block, copy);
-    seen.state = state_of(run.state);
+    seen.state = copy_state_of(run.state);
     seen.version = run.version;
     if (seen.state == CopyState::Data) {
       seen.digest = run.digests[i];
@@ -199,10 +128,10 @@ void ReadGather::serve(BlockIndex block, std::uint32_t copy) {
   ++served_count_;
 }
 
-void ReadGather::refuse(const SlotRequest& asked) {
-  for (const protocol::ReadPart& part : asked.parts)
-    for (std::uint32_t i = 0; i < part.blocks.count; ++i)
-      view(part.blocks.at(i), copy_of(part.blocks.at(i), asked.slot)).state = CopyState::NoAnswer;
+void ReadGather::refuse(const SlotBlocks& asked) {
+  for (const BlockRun& run : asked.blocks)
+    for (std::uint32_t i = 0; i < run.count; ++i)
+      view(run.at(i), copy_of(run.at(i), asked.slot)).state = CopyState::NoAnswer;
 }
 
 bool ReadGather::is_failed() const {
@@ -234,8 +163,8 @@ std::vector<Slot> ReadGather::silent() const {
   return slots;
 }
 
-std::vector<MendRequest> ReadGather::suspects() const {
-  RunCollector wanted(layout_.slot_count);
+std::vector<SlotBlocks> ReadGather::suspects() const {
+  BlockCollector wanted(layout_.slot_count);
   for (Slot range = 0; range < layout_.slot_count; ++range) {
     const BlockRun share = share_of(first_, count_, range, layout_);
     for (std::uint32_t i = 0; i < share.count; ++i) {
@@ -247,59 +176,51 @@ std::vector<MendRequest> ReadGather::suspects() const {
         if (is_suspect(copies[copy], served)) wanted.add(slot_of(block, copy, layout_), block);
     }
   }
-  return std::move(wanted).as_mends();
+  return wanted.take();
 }
 
-std::vector<SlotRequest> ReadGather::audit_requests() const {
+std::vector<AuditQuestion> ReadGather::audit_questions() const {
   MENDFS_ASSERT(is_served());
-  RunCollector wanted(layout_.slot_count);
+  std::vector<AuditQuestion> questions;
   for (Slot range = 0; range < layout_.slot_count; ++range) {
     const BlockRun share = share_of(first_, count_, range, layout_);
-    for (std::uint32_t i = 0; i < share.count; ++i) {
-      const BlockIndex block = share.at(i);
-      const std::span<const CopyView> copies = views_of(block);
-      for (std::uint32_t copy = 0; copy < copies.size(); ++copy)
-        if (copies[copy].state == CopyState::Unasked) wanted.add(slot_of(block, copy, layout_), block);
+    const std::vector<Slot> holders = holders_of(range, layout_.slot_count, layout_.copy_count);
+    for (std::uint32_t copy = 0; copy < holders.size(); ++copy) {
+      std::vector<GivenRun> given;
+      for (std::uint32_t i = 0; i < share.count; ++i) {
+        const BlockIndex block = share.at(i);
+        if (views_of(block)[copy].state == CopyState::Unasked) add_given(block, holders, share.count, given);
+      }
+      if (given.empty()) continue;
+      const auto known = std::find_if(questions.begin(), questions.end(),
+                                      [&](const AuditQuestion& question) { return question.slot == holders[copy]; });
+      AuditQuestion& question = known != questions.end() ? *known : questions.emplace_back();
+      question.slot = holders[copy];
+      std::move(given.begin(), given.end(), std::back_inserter(question.given));
     }
   }
-  return wanted.as_requests(protocol::ReadMode::Digest);
+  return questions;
 }
 
-Result<ReadGather::AuditResult> ReadGather::compare(const SlotRequest& asked, const protocol::ReadReply& reply) const {
-  MENDFS_TRY_VOID(check(asked, reply, 0));
-  AuditResult result;
-  RunCollector damaged(layout_.slot_count);
-  RunCollector older(layout_.slot_count);
-  for (const protocol::ReadRun& run : reply.runs) {
-    for (std::uint32_t i = 0; i < run.blocks.count; ++i) {
-      const BlockIndex block = run.blocks.first + std::uint64_t{i} * layout_.slot_count;
-      CopyView other{state_of(run.state), run.version, {}};
-      if (other.state == CopyState::Data) other.digest = run.digests[i];
-      const std::uint32_t served = served_[block - first_];
-      switch (audit(views_of(block)[served], other)) {
-        case Audit::Same:
-          ++result.agreed;
-          break;
-        case Audit::NoVerdict:
-          break;
-        case Audit::Damaged:
-          damaged.add(asked.slot, block);
-          break;
-        case Audit::OtherOlder:
-          older.add(asked.slot, block);
-          break;
-        case Audit::ServedOlder:
-          older.add(slot_of(block, served, layout_), block);
-          break;
-        case Audit::Contradiction:
-          result.contradictions.push_back(block);
-          break;
-      }
-    }
+/// Adds a block, given out, to the last run or begins another one. A run that begins may get up to `count` blocks.
+void ReadGather::add_given(BlockIndex block, const std::vector<Slot>& holders, std::uint32_t count,
+                           std::vector<GivenRun>& runs) const {
+  const std::uint32_t served = served_[block - first_];
+  const CopyView& view = views_of(block)[served];
+  const bool continues = !runs.empty() && runs.back().blocks.at(runs.back().blocks.count) == block &&
+                         runs.back().slot == holders[served] && runs.back().state == view.state &&
+                         runs.back().version == view.version;
+  if (continues) {
+    ++runs.back().blocks.count;
+  } else {
+    GivenRun& run = runs.emplace_back();
+    run.blocks = {block, layout_.slot_count, 1};
+    run.slot = holders[served];
+    run.state = view.state;
+    run.version = view.version;
+    if (view.state == CopyState::Data) run.digests.reserve(count);
   }
-  result.damaged = std::move(damaged).as_mends();
-  result.older = std::move(older).as_mends();
-  return result;
+  if (view.state == CopyState::Data) runs.back().digests.push_back(view.digest);
 }
 
 }  // namespace mendfs::client

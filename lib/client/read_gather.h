@@ -13,22 +13,11 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "block/types.h"
+#include "client/audit_question.h"
 #include "client/read_decision.h"
 #include "protocol/data.h"
 
 namespace mendfs::client {
-
-/// What one server is asked in one message.
-struct SlotRequest {
-  Slot slot = 0;
-  std::vector<protocol::ReadPart> parts;
-};
-
-/// What one server should look at and mend.
-struct MendRequest {
-  Slot slot = 0;
-  std::vector<BlockRun> blocks;
-};
 
 class ReadGather {
  public:
@@ -37,12 +26,12 @@ class ReadGather {
 
   /// One request for each server that is to be asked now; none when the round is over. `is_usable`: whether it is worth
   /// asking a server; others count as NoAnswer. `rotation` spreads reads over the copies.
-  std::vector<SlotRequest> next_round(const std::function<bool(Slot)>& is_usable, std::uint64_t rotation);
+  std::vector<SlotBlocks> next_round(const std::function<bool(Slot)>& is_usable, std::uint64_t rotation);
 
   /// Takes an answer to what next_round() asked. Malformed when it does not answer that: the server counts as NoAnswer.
-  Result<void> accept(const SlotRequest& asked, const protocol::ReadReply& reply, const Buffer& data);
+  Result<void> accept(const SlotBlocks& asked, const protocol::ReadReply& reply, const Buffer& data);
   /// There is none.
-  void refuse(const SlotRequest& asked);
+  void refuse(const SlotBlocks& asked);
 
   BlockIndex first() const { return first_; }
   bool is_served() const { return served_count_ == count_; }
@@ -57,17 +46,9 @@ class ReadGather {
   const Buffer& bytes() const { return bytes_; }
 
   /// Copies that were seen to be bad: to be mended at once.
-  std::vector<MendRequest> suspects() const;
-  /// What to ask the servers of the copies that were not given out. Requires: is_served().
-  std::vector<SlotRequest> audit_requests() const;
-  struct AuditResult {
-    std::uint64_t agreed = 0;
-    std::vector<MendRequest> damaged;
-    std::vector<MendRequest> older;  // here, or where the bytes came from
-    std::vector<BlockIndex> contradictions;
-  };
-  /// Compares an answer to one of these with what was given out.
-  Result<AuditResult> compare(const SlotRequest& asked, const protocol::ReadReply& reply) const;
+  std::vector<SlotBlocks> suspects() const;
+  /// What to ask the servers of the copies that nobody asked for. Requires: is_served().
+  std::vector<AuditQuestion> audit_questions() const;
 
  private:
   static constexpr std::uint8_t kNotServed = 0xff;
@@ -77,11 +58,11 @@ class ReadGather {
     return {views_.data() + (block - first_) * layout_.copy_count, layout_.copy_count};
   }
   std::uint32_t copy_of(BlockIndex block, Slot slot) const;
-  void decide(BlockIndex block);
   /// Gives out this copy; its bytes, if it has any, are in place.
   void serve(BlockIndex block, std::uint32_t copy);
+  void add_given(BlockIndex block, const std::vector<Slot>& holders, std::uint32_t count,
+                 std::vector<GivenRun>& runs) const;
   void take_run(const protocol::ReadRun& run, Slot slot, ByteView data);
-  Result<void> check(const SlotRequest& asked, const protocol::ReadReply& reply, std::uint64_t data_size) const;
 
   BlockIndex first_;
   std::uint32_t count_;

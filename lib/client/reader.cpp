@@ -47,7 +47,7 @@ Task<Result<Buffer>> Reader::read(std::shared_ptr<OpenFile> file, std::uint64_t 
   if (!gathered) co_return gathered.error();
   const Gather blocks = std::move(*gathered);
   counters_.verified += last - first + 1;
-  auditor_.check(file, blocks);
+  auditor_.check(file, *blocks);
 
   Buffer bytes = blocks->bytes().slice(offset - first * block_size, size);
   const auto queued_now = file->queued_pieces(offset, size);
@@ -105,19 +105,20 @@ Task<Result<Reader::Gather>> Reader::gather(std::shared_ptr<OpenFile> file, Bloc
 Task<Result<void>> Reader::run_rounds(std::shared_ptr<OpenFile> file, Gather gather, bool only_quick) {
   const std::uint64_t rotation = gather->first() * file->layout.block_size / kRotationBytes;
   for (;;) {
-    std::vector<SlotRequest> requests = gather->next_round(
+    std::vector<SlotBlocks> requests = gather->next_round(
         [&](Slot slot) { return only_quick ? servers_.is_quick(slot) : servers_.is_up(slot); }, rotation);
     if (requests.empty()) co_return Result<void>{};
     std::vector<Task<Result<void>>> tasks;
-    for (SlotRequest& request : requests) tasks.push_back(ask(gather.get(), file->ref(), std::move(request)));
+    for (SlotBlocks& request : requests) tasks.push_back(ask(gather.get(), file->ref(), std::move(request)));
     const std::vector<Result<void>> answers = co_await all_of(loop_, std::move(tasks));
     for (const Result<void>& answer : answers)
       if (!answer) co_return answer;
   }
 }
 
-Task<Result<void>> Reader::ask(ReadGather* gather, protocol::FileRef file, SlotRequest request) {
-  protocol::ReadRequest message{std::move(file), request.parts};
+Task<Result<void>> Reader::ask(ReadGather* gather, protocol::FileRef file, SlotBlocks request) {
+  protocol::ReadRequest message{std::move(file), {}};
+  for (const BlockRun& run : request.blocks) message.parts.push_back({protocol::ReadMode::Data, run});
   protocol::Channel& channel = servers_.channel(request.slot);
   auto answer = co_await channel.call(std::move(message), {}, loop_.now() + timing::kReadHedgeAfter);
   if (answer) {

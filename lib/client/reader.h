@@ -37,6 +37,9 @@ class Reader {
   /// away or slow.
   Task<Result<Buffer>> read_at_once(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::uint32_t size);
 
+  /// Has what was read so far checked, as far as that is possible until then.
+  Task<void> finish_audits(Time deadline) { return auditor_.finish(deadline); }
+
   const ReadCounters& counters() const { return counters_; }
   const AuditCounters& audit_counters() const { return auditor_.counters(); }
 
@@ -48,7 +51,7 @@ class Reader {
   Task<Result<Gather>> gather_at_once(std::shared_ptr<OpenFile> file, BlockIndex first, std::uint32_t count);
   Task<Result<Gather>> gather(std::shared_ptr<OpenFile> file, BlockIndex first, std::uint32_t count);
   Task<Result<void>> run_rounds(std::shared_ptr<OpenFile> file, Gather gather, bool only_quick);
-  Task<Result<void>> ask(ReadGather* gather, protocol::FileRef file, SlotRequest request);
+  Task<Result<void>> ask(ReadGather* gather, protocol::FileRef file, SlotBlocks request);
 
   Loop& loop_;
   Servers& servers_;

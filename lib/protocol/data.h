@@ -25,6 +25,7 @@ enum class MessageType : std::uint8_t {
   Read = 4,
   Repair = 5,
   Sync = 6,
+  Audit = 7,
   // Between dataservers.
   Forward = 16,
   Fetch = 17,
@@ -235,6 +236,42 @@ struct ReadRequest {
   void fields(V& v) {
     v("file", file);
     v("parts", parts);
+  }
+};
+
+struct AuditFile {
+  FileRef file;
+  std::vector<BlockRun> blocks;
+  template <class V>
+  void fields(V& v) {
+    v("file", file);
+    v("blocks", blocks);
+  }
+};
+struct AuditAnswer {
+  bool is_known = false;      // or the file is deleted, or its cuts are others here
+  std::vector<ReadRun> runs;  // cover every block, in order; their part is the index of the run asked for
+  template <class V>
+  void fields(V& v) {
+    v("is_known", is_known);
+    v("runs", runs);
+  }
+};
+struct AuditReply {
+  std::vector<AuditAnswer> files;
+  template <class V>
+  void fields(V& v) {
+    v("files", files);
+  }
+};
+/// Versions and digests of this server's copies of some blocks of some files: it reads and verifies them itself.
+struct AuditRequest {
+  static constexpr MessageType kType = MessageType::Audit;
+  using Reply = AuditReply;
+  std::vector<AuditFile> files;
+  template <class V>
+  void fields(V& v) {
+    v("files", files);
   }
 };
 

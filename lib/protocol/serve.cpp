@@ -49,6 +49,8 @@ class Connection {
         return start<WriteRequest>(header, unpacker.rest(), std::move(data));
       case MessageType::Read:
         return start<ReadRequest>(header, unpacker.rest(), std::move(data));
+      case MessageType::Audit:
+        return start<AuditRequest>(header, unpacker.rest(), std::move(data));
       case MessageType::Repair:
         return start<RepairRequest>(header, unpacker.rest(), std::move(data));
       case MessageType::Sync:

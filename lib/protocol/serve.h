@@ -46,6 +46,7 @@ class BlockService {
   virtual Result<HelloReply> on_hello(const HelloRequest& request) = 0;
   virtual ServedTask<WriteRequest> serve(WriteRequest request, Buffer data, Caller caller) = 0;
   virtual ServedTask<ReadRequest> serve(ReadRequest request, Buffer data, Caller caller) = 0;
+  virtual ServedTask<AuditRequest> serve(AuditRequest request, Buffer data, Caller caller) = 0;
   virtual ServedTask<RepairRequest> serve(RepairRequest request, Buffer data, Caller caller) = 0;
   virtual ServedTask<SyncRequest> serve(SyncRequest request, Buffer data, Caller caller) = 0;
   virtual ServedTask<ForwardRequest> serve(ForwardRequest request, Buffer data, Caller caller) = 0;

@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace mendfs::protocol;
   if (size == 0) return 0;
   const std::string_view bytes = fuzz::text_from(data + 1, size - 1);
-  switch (data[0] % 12) {
+  switch (data[0] % 13) {
     case 0:
       check<MessageHeader>(bytes);
       break;
@@ -56,6 +56,9 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
       break;
     case 7:
       check<HeartbeatRequest>(bytes);
+      break;
+    case 12:
+      check<AuditRequest>(bytes);
       break;
     case 8:
       check<HeartbeatReply>(bytes);

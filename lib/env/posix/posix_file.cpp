@@ -21,7 +21,7 @@ constexpr std::uint64_t kZeroedSizeMax = 16u << 20;
 
 /// A fetch from the device brings the bytes around those asked for too, as for a mapped file: it costs little more, and
 /// what is read at random places of a file soon needs them.
-constexpr std::uint64_t kReadAround = 32u << 10;
+constexpr std::uint64_t kReadAround = 128u << 10;
 
 Error failure(const char* operation, const std::string& name) {
   const int error_number = errno;

@@ -118,6 +118,18 @@ ServedTask<ReadRequest> FakeDataserver::serve(ReadRequest request, Buffer, Calle
   co_return served;
 }
 
+ServedTask<AuditRequest> FakeDataserver::serve(AuditRequest request, Buffer, Caller caller) {
+  ++store_.audits;
+  Served<AuditRequest> served;
+  for (const AuditFile& file : request.files) {
+    ReadRequest one{file.file, {}};
+    for (const BlockRun& run : file.blocks) one.parts.push_back({ReadMode::Digest, run});
+    Result<Served<ReadRequest>> answer = co_await serve(std::move(one), Buffer(), caller);
+    served.reply.files.push_back({answer.ok(), answer ? answer->reply.runs : std::vector<ReadRun>()});
+  }
+  co_return served;
+}
+
 ServedTask<RepairRequest> FakeDataserver::serve(RepairRequest request, Buffer, Caller) {
   Served<RepairRequest> served;
   for (const BlockRun& run : request.blocks) {

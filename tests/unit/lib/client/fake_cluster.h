@@ -46,6 +46,7 @@ struct FakeStore {
   std::vector<protocol::WriteRequest> writes;  // as they came, retries included
   std::uint32_t data_reads = 0;
   std::uint32_t digest_reads = 0;
+  std::uint32_t audits = 0;  // messages
   std::uint32_t repairs = 0;
   std::uint32_t syncs = 0;
 };
@@ -62,6 +63,7 @@ class FakeDataserver : public ConnectionHandler, public protocol::BlockService {
 
   Result<protocol::HelloReply> on_hello(const protocol::HelloRequest& request) override;
   protocol::ServedTask<protocol::WriteRequest> serve(protocol::WriteRequest, Buffer, protocol::Caller) override;
+  protocol::ServedTask<protocol::AuditRequest> serve(protocol::AuditRequest, Buffer, protocol::Caller) override;
   protocol::ServedTask<protocol::ReadRequest> serve(protocol::ReadRequest, Buffer, protocol::Caller) override;
   protocol::ServedTask<protocol::RepairRequest> serve(protocol::RepairRequest, Buffer, protocol::Caller) override;
   protocol::ServedTask<protocol::SyncRequest> serve(protocol::SyncRequest, Buffer, protocol::Caller) override;

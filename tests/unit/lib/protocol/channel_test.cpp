@@ -40,6 +40,7 @@ class FakeService final : public BlockService {
     return refuse<SyncRequest>(ErrorCode::Unavailable, caller.role == Role::Client ? "not now, client" : "not now");
   }
   ServedTask<WriteRequest> serve(WriteRequest, Buffer, Caller) override { return refuse<WriteRequest>(); }
+  ServedTask<AuditRequest> serve(AuditRequest, Buffer, Caller) override { return refuse<AuditRequest>(); }
   ServedTask<RepairRequest> serve(RepairRequest, Buffer, Caller) override { return refuse<RepairRequest>(); }
   ServedTask<ForwardRequest> serve(ForwardRequest, Buffer, Caller) override { return refuse<ForwardRequest>(); }
   ServedTask<FetchRequest> serve(FetchRequest, Buffer, Caller) override { return refuse<FetchRequest>(); }

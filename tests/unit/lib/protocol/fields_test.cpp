@@ -151,9 +151,9 @@ TEMPLATE_TEST_CASE("every message survives the trip, and no part of one passes f
                    RenewRequest, RenewRequest::Answer, CloseSessionRequest, ControlReply, NodeIdentity, ReserveRequest,
                    HeartbeatReply, HeartbeatRequest, CutsRequest, ExtentsReply, ExtentsRequest, MessageHeader,
                    HelloReply, HelloRequest, FileRef, HolderPosition, WriteReply, WriteRequest, ReadReply, ReadRequest,
-                   RepairReply, RepairRequest, SyncReply, SyncRequest, ForwardRequest, FetchReply, FetchRequest,
-                   ListReply, ListRequest, HandshakeReply, HandshakeRequest, AskWriteReply, AskWriteRequest,
-                   RunSummary) {
+                   AuditReply, AuditRequest, RepairReply, RepairRequest, SyncReply, SyncRequest, ForwardRequest,
+                   FetchReply, FetchRequest, ListReply, ListRequest, HandshakeReply, HandshakeRequest, AskWriteReply,
+                   AskWriteRequest, RunSummary) {
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     const auto value = filled<TestType>(seed);
     const std::string packed = pack(value);
@@ -168,7 +168,7 @@ TEMPLATE_TEST_CASE("every message survives the trip, and no part of one passes f
 
 TEMPLATE_TEST_CASE("random and flipped bytes never harm", "[fields]", Everything, MetaReply, ReadDirectoryReply,
                    OpenSessionRequest, HeartbeatRequest, HeartbeatReply, CutsRequest, MessageHeader, WriteRequest,
-                   ReadReply, ForwardRequest, FetchReply, ListReply) {
+                   ReadReply, AuditRequest, ForwardRequest, FetchReply, ListReply) {
   Random random(7);
   for (int round = 0; round < 500; ++round) {
     std::string bytes(random() % 200, '\0');

@@ -1,0 +1,137 @@
+#include "client/audit_question.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace mendfs::client {
+namespace {
+
+struct Findings {
+  AuditResult result;
+  BlockCollector damaged;
+  BlockCollector older;
+};
+
+/// One block of a run that did not agree as a whole.
+void judge(const AuditQuestion& question, const GivenRun& given, std::uint32_t index, const CopyView& other,
+           Findings& findings) {
+  const BlockIndex block = given.blocks.at(index);
+  CopyView served{given.state, given.version, {}};
+  if (given.state == CopyState::Data) served.digest = given.digests[index];
+  switch (audit(served, other)) {
+    case Audit::Same:
+      ++findings.result.agreed;
+      break;
+    case Audit::NoVerdict:
+      break;
+    case Audit::Damaged:
+      findings.damaged.add(question.slot, block);
+      break;
+    case Audit::OtherOlder:
+      findings.older.add(question.slot, block);
+      break;
+    case Audit::ServedOlder:
+      findings.older.add(given.slot, block);
+      break;
+    case Audit::Contradiction:
+      findings.result.contradictions.push_back(block);
+      break;
+  }
+}
+
+}  // namespace
+
+std::vector<BlockRun> AuditQuestion::blocks() const {
+  std::vector<BlockRun> runs;
+  for (const GivenRun& run : given) runs.push_back(run.blocks);
+  return runs;
+}
+
+std::uint64_t AuditQuestion::block_count() const {
+  std::uint64_t count = 0;
+  for (const GivenRun& run : given) count += run.blocks.count;
+  return count;
+}
+
+Result<AuditResult> compare(const AuditQuestion& question, std::span<const protocol::ReadRun> answer) {
+  const std::vector<BlockRun> blocks = question.blocks();
+  MENDFS_TRY_VOID(check_answer(blocks, answer));
+  if (question.given.empty()) return AuditResult();
+  const std::uint32_t step = question.given.front().blocks.step;
+  Findings findings{{}, BlockCollector(step), BlockCollector(step)};
+  std::uint32_t done = 0;  // of the blocks of one given run
+  for (const protocol::ReadRun& run : answer) {
+    const GivenRun& given = question.given[run.part];
+    if (run.blocks.first == given.blocks.first) done = 0;
+    const bool agrees = run.state == protocol::BlockState::Data && given.state == CopyState::Data &&
+                        run.version == given.version &&
+                        std::equal(run.digests.begin(), run.digests.end(), given.digests.begin() + done);
+    if (agrees) {
+      findings.result.agreed += run.blocks.count;
+    } else {
+      for (std::uint32_t i = 0; i < run.blocks.count; ++i) {
+        CopyView other{copy_state_of(run.state), run.version, {}};
+        if (other.state == CopyState::Data) other.digest = run.digests[i];
+        judge(question, given, done + i, other, findings);
+      }
+    }
+    done += run.blocks.count;
+  }
+  findings.result.damaged = findings.damaged.take();
+  findings.result.older = findings.older.take();
+  return std::move(findings.result);
+}
+
+Result<void> check_answer(std::span<const BlockRun> asked, std::span<const protocol::ReadRun> runs) {
+  const Error nonsense{ErrorCode::Malformed, "the server's answer does not fit what it was asked"};
+  std::size_t part = 0;
+  std::uint32_t done = 0;
+  for (const protocol::ReadRun& run : runs) {
+    if (part == asked.size()) return nonsense;
+    const BlockRun& want = asked[part];
+    if (run.part != part || run.blocks.count == 0 || run.blocks.count > want.count - done) return nonsense;
+    if (run.blocks.first != want.at(done)) return nonsense;
+    if (run.blocks.count > 1 && run.blocks.step != want.step) return nonsense;
+    if (run.digests.size() != (run.state == protocol::BlockState::Data ? run.blocks.count : 0)) return nonsense;
+    done += run.blocks.count;
+    if (done == want.count) {
+      ++part;
+      done = 0;
+    }
+  }
+  if (part != asked.size()) return nonsense;
+  return {};
+}
+
+CopyState copy_state_of(protocol::BlockState state) {
+  switch (state) {
+    case protocol::BlockState::Data:
+      return CopyState::Data;
+    case protocol::BlockState::Absent:
+      return CopyState::Absent;
+    case protocol::BlockState::Hole:
+      return CopyState::Hole;
+    case protocol::BlockState::Unknown:
+      return CopyState::Unknown;
+    case protocol::BlockState::Lost:
+      return CopyState::Lost;
+    case protocol::BlockState::Bad:
+      return CopyState::Bad;
+  }
+  return CopyState::Unknown;
+}
+
+void BlockCollector::add(Slot slot, BlockIndex block) {
+  const auto place = std::lower_bound(collected_.begin(), collected_.end(), slot,
+                                      [](const SlotBlocks& known, Slot wanted) { return known.slot < wanted; });
+  const bool is_known = place != collected_.end() && place->slot == slot;
+  std::vector<BlockRun>& runs = is_known ? place->blocks : collected_.insert(place, {slot, {}})->blocks;
+  if (!runs.empty() && runs.back().at(runs.back().count) == block)
+    ++runs.back().count;
+  else
+    runs.push_back({block, step_, 1});
+}
+
+std::vector<SlotBlocks> BlockCollector::take() { return std::exchange(collected_, {}); }
+
+}  // namespace mendfs::client

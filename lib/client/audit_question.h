@@ -1,0 +1,68 @@
+// What a server of other copies is asked about a read, and what its answer means. It holds digests, not bytes, so that
+// asking can wait. Pure; one thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "block/types.h"
+#include "client/read_decision.h"
+#include "protocol/data.h"
+
+namespace mendfs::client {
+
+/// Blocks of one server: to read, to audit or to mend.
+struct SlotBlocks {
+  Slot slot = 0;
+  std::vector<BlockRun> blocks;
+};
+
+/// Blocks of one range that a read gave out, all from one copy, in one state and version.
+struct GivenRun {
+  BlockRun blocks;
+  Slot slot = 0;  // whose copy it was
+  CopyState state = CopyState::Absent;
+  Version version;
+  std::vector<Digest> digests;  // of Data, block by block
+};
+
+struct AuditQuestion {
+  Slot slot = 0;  // who is asked
+  std::vector<GivenRun> given;
+
+  std::vector<BlockRun> blocks() const;
+  std::uint64_t block_count() const;
+};
+
+struct AuditResult {
+  std::uint64_t agreed = 0;
+  std::vector<SlotBlocks> damaged;
+  std::vector<SlotBlocks> older;  // there, or where the bytes came from
+  std::vector<BlockIndex> contradictions;
+};
+
+/// Malformed: the answer does not fit the question.
+Result<AuditResult> compare(const AuditQuestion& question, std::span<const protocol::ReadRun> answer);
+
+/// Whether the runs cover the blocks asked for, in order, each with as many digests as it must have.
+Result<void> check_answer(std::span<const BlockRun> asked, std::span<const protocol::ReadRun> runs);
+
+CopyState copy_state_of(protocol::BlockState state);
+
+/// Collects blocks, range by range and ascending, into runs for each server.
+class BlockCollector {
+ public:
+  explicit BlockCollector(std::uint32_t step) : step_(step) {}
+
+  void add(Slot slot, BlockIndex block);
+  /// By server, ascending; nothing is left.
+  std::vector<SlotBlocks> take();
+
+ private:
+  std::uint32_t step_;
+  std::vector<SlotBlocks> collected_;
+};
+
+}  // namespace mendfs::client
