@@ -129,7 +129,14 @@ Task<Result<void>> Filesystem::settle_once(OpenFile* file, std::uint64_t size_ma
       file->adopt(answer->reply, answer->change.epoch);
       file->change = std::max(file->change, answer->change);
       if (file->mtime == mtime) file->mtime.reset();
+      if (!file->mtime) file->ctime.reset();
       if (file->atime == atime) file->atime.reset();
+      if (auto unsaid = file->take_contradicted()) {
+        auto said = co_await meta_.call(std::move(*unsaid), file->inode);
+        if (!said) co_return said.error();
+        file->adopt(said->reply, said->change.epoch);
+        file->change = file->attribute_change = std::max(file->change, said->change);
+      }
       // What it was told before is lost: told again, with this.
       if (std::min(file->acked_end, size_max) > file->attributes.size) continue;
       co_return Result<void>{};

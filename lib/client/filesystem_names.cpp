@@ -128,6 +128,14 @@ Task<Result<Attributes>> Filesystem::do_set_attributes(SetAttributesRequest requ
 
 Task<Result<Attributes>> Filesystem::set_attributes_of(File file, SetAttributesRequest request) {
   const Turn::Guard turn = co_await file->turn.take();
+  if (file->goes_with_news(request)) {
+    file->add_to_news(request, loop_.wall_now());
+    co_return file->view();
+  }
+  // Told now, so it counts more than what was to be looked at later.
+  if (request.mode) file->unsaid.mode.reset();
+  if (request.uid) file->unsaid.uid.reset();
+  if (request.gid) file->unsaid.gid.reset();
   const std::optional<std::uint64_t> size = request.size;
   const bool sets_mtime = request.mtime.has_value();
   const bool sets_atime = request.atime.has_value();
@@ -156,6 +164,7 @@ Task<Result<Attributes>> Filesystem::set_attributes_of(File file, SetAttributesR
   if (size && file->attributes.cuts.number() != cut_before) file->note_own_cut(*size);
   writer_->pump(file);
   if (sets_mtime) file->mtime.reset();
+  if (!file->mtime) file->ctime.reset();
   if (sets_atime) file->atime.reset();
   co_return file->view();
 }

@@ -1,6 +1,9 @@
 #include "client/open_file.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <utility>
 
 namespace mendfs::client {
 
@@ -26,7 +29,8 @@ OpenFile::OpenFile(Loop& loop, protocol::Attributes known, std::uint64_t told_in
 protocol::Attributes OpenFile::view() const {
   protocol::Attributes seen = attributes;
   seen.size = size();
-  if (mtime) seen.mtime = seen.ctime = *mtime;
+  if (mtime) seen.mtime = *mtime;
+  if (ctime) seen.ctime = *ctime;
   if (atime) seen.atime = *atime;
   return seen;
 }
@@ -78,6 +82,34 @@ std::uint64_t OpenFile::queued_end() const {
     if (const std::uint64_t place = queues[range].end_place(); place > 0)
       end = std::max(end, offset_of(range, place - 1, layout) + 1);
   return end;
+}
+
+bool OpenFile::is_already(const protocol::SetAttributesRequest& request) const {
+  return (!request.mode || *request.mode == (attributes.mode & ~static_cast<std::uint32_t>(S_IFMT))) &&
+         (!request.uid || *request.uid == attributes.uid) && (!request.gid || *request.gid == attributes.gid);
+}
+
+bool OpenFile::goes_with_news(const protocol::SetAttributesRequest& request) const {
+  if (!has_mark || !mtime || request.size || request.clear_suid) return false;
+  // Who changes the owner of a program with S_ISUID changes its mode too.
+  if ((attributes.mode & (S_ISUID | S_ISGID)) != 0) return false;
+  return is_already(request);
+}
+
+void OpenFile::add_to_news(const protocol::SetAttributesRequest& request, std::int64_t now) {
+  ctime = now;
+  if (request.mtime) mtime = request.mtime->now ? now : request.mtime->time;
+  if (request.atime) atime = request.atime->now ? now : request.atime->time;
+  if (request.mode) unsaid.mode = request.mode;
+  if (request.uid) unsaid.uid = request.uid;
+  if (request.gid) unsaid.gid = request.gid;
+}
+
+std::optional<protocol::SetAttributesRequest> OpenFile::take_contradicted() {
+  protocol::SetAttributesRequest said = std::exchange(unsaid, {});
+  said.inode = inode;
+  if (is_already(said)) return std::nullopt;
+  return said;
 }
 
 void OpenFile::note_sync() {

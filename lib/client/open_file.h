@@ -78,8 +78,12 @@ struct OpenFile {
   bool syncs_each_write = false;      // each fsync so far came after one write
   std::uint64_t written_end = 0;      // of the last byte taken
   std::uint64_t acked_end = 0;        // of the last byte that all copies have
-  std::optional<std::int64_t> mtime;  // of writes the metaserver has not heard of
+  std::optional<std::int64_t> mtime;  // of writes, or set since, that the metaserver has not heard of
+  std::optional<std::int64_t> ctime;  // of the same
   std::optional<std::int64_t> atime;
+  /// Mode and owner that were set to what they were known to be, and not told: they must still be so after the next
+  /// report.
+  protocol::SetAttributesRequest unsaid;
   /// Shrinks made by this mount: bytes taken before them are cut when they are sent again.
   CutList own_cuts;
   /// A shrink by this mount is on its way: nothing new is sent, since under which cut it counts is not known yet.
@@ -118,6 +122,17 @@ struct OpenFile {
   std::uint64_t queued_end() const;
   /// Whether the metaserver has to be told something.
   bool has_news() const { return acked_end > attributes.size || mtime.has_value(); }
+  /// A write, or whatever else changes the bytes, at this time.
+  void note_change_at(std::int64_t time) { mtime = ctime = time; }
+  /// Mode and owner that are asked for are known to be so.
+  bool is_already(const protocol::SetAttributesRequest& request) const;
+  /// Whether the report of a write, still to come, can say all of it too: other times, and a mode and an owner that
+  /// are known to be what they are to become. Untarring sets all three after it has written a file.
+  bool goes_with_news(const protocol::SetAttributesRequest& request) const;
+  /// Takes such a change.
+  void add_to_news(const protocol::SetAttributesRequest& request, std::int64_t now);
+  /// What was not told and has turned out to be otherwise, to be told now; nothing is left.
+  std::optional<protocol::SetAttributesRequest> take_contradicted();
   /// An fsync begins.
   void note_sync();
   /// Whether a write that is sent now is best made durable at once: each one lately was followed by an fsync, and then

@@ -60,7 +60,7 @@ Ticket Writer::write(const std::shared_ptr<OpenFile>& file, const PreparedWrite&
     file->queues[share.range].add(std::move(piece));
   }
   file->written_end = std::max(file->written_end, bytes.offset + bytes.data.size());
-  file->mtime = loop_.wall_now();
+  file->note_change_at(loop_.wall_now());
   count_cost(*file, before);
   pump(file);
   return ticket;
@@ -72,7 +72,7 @@ Ticket Writer::write_hole(const std::shared_ptr<OpenFile>& file, std::uint64_t o
   ++file->writes;
   for (const ShareBytes& share : split_by_range(offset, size, file->layout))
     file->queues[share.range].add({share.begin, share.end, RunKind::Hole, {}, {}, ticket});
-  file->mtime = loop_.wall_now();
+  file->note_change_at(loop_.wall_now());
   count_cost(*file, before);
   pump(file);
   return ticket;

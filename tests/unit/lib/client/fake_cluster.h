@@ -93,6 +93,7 @@ struct FakeNamespace {
   std::set<SessionId> sessions;
   std::map<std::pair<SessionId, std::uint64_t>, std::string> answered;
   std::vector<protocol::SettleRequest> settles;
+  std::uint32_t setattrs = 0;
   std::vector<InodeNumber> unlinked;  // asked at each renewal until answered
   std::vector<InodeNumber> said_open, said_not_open;
   std::uint32_t syncs = 0;

@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 
@@ -121,11 +123,13 @@ Result<Attributes> FakeMetaserver::handle(const LookupRequest& request) {
 Result<Attributes> FakeMetaserver::handle(const GetAttributesRequest& request) { return find(request.inode); }
 
 Result<Attributes> FakeMetaserver::handle(const SetAttributesRequest& request) {
+  ++names_.setattrs;
   MENDFS_TRY(Attributes attributes, find(request.inode));
   if (request.size && *request.size < attributes.size)
     attributes.cuts.add({attributes.cuts.number() + 1, *request.size});
   if (request.size) attributes.size = *request.size;
-  if (request.mode) attributes.mode = *request.mode;
+  if (request.mode) attributes.mode = (attributes.mode & S_IFMT) | *request.mode;
+  if (request.uid) attributes.uid = *request.uid;
   if (request.mtime) attributes.mtime = request.mtime->now ? env_.loop.wall_now() : request.mtime->time;
   ++attributes.change;
   names_.inodes[request.inode] = attributes;

@@ -101,6 +101,69 @@ TEST_CASE("a directory in which many names are looked up is read whole, once at 
   CHECK(names.calls == calls);
 }
 
+namespace {
+
+/// What tar sets once it has written a file.
+protocol::SetAttributesRequest as_tar_sets(InodeNumber inode) {
+  protocol::SetAttributesRequest request;
+  request.inode = inode;
+  request.mode = 0644;
+  request.uid = 0;
+  request.mtime = {false, 1'700'000'000};
+  return request;
+}
+
+}  // namespace
+
+TEST_CASE("what is set after a write and changes only times is told with the write", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  const InodeNumber inode = file.attributes.inode;
+  FakeNamespace& names = mount.cluster.names;
+  mount.write(file.handle, 0, pattern(3000, 1));
+  const auto seen = mount.cluster.run(mount.filesystem->set_attributes(as_tar_sets(inode)));
+  REQUIRE(seen);
+  CHECK(seen->mtime == 1'700'000'000);
+  CHECK(seen->ctime > seen->mtime);
+  CHECK(seen->size == 3000);
+  CHECK(names.setattrs == 0);
+  mount.flush(file.handle);
+  CHECK(names.settles.size() == 1);
+  CHECK(names.setattrs == 0);
+  CHECK(names.inodes[inode].mtime == 1'700'000'000);
+  // Nothing is to be told any more that this could go with.
+  REQUIRE(mount.cluster.run(mount.filesystem->set_attributes(as_tar_sets(inode))));
+  CHECK(names.setattrs == 1);
+}
+
+TEST_CASE("a mode that was not told because it was so already is told when it was not", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  const InodeNumber inode = file.attributes.inode;
+  FakeNamespace& names = mount.cluster.names;
+  mount.write(file.handle, 0, pattern(3000, 1));
+  // Another mount has just changed it, and this one has not heard of it.
+  names.inodes[inode].mode = S_IFREG | 0666;
+  names.inodes[inode].change += 1;
+  REQUIRE(mount.cluster.run(mount.filesystem->set_attributes(as_tar_sets(inode))));
+  mount.flush(file.handle);
+  CHECK(names.inodes[inode].mode == (S_IFREG | 0644));
+  CHECK(names.setattrs == 1);
+}
+
+TEST_CASE("another mode or size is told at once, and so is what would clear S_ISUID", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  mount.write(file.handle, 0, pattern(3000, 1));
+  protocol::SetAttributesRequest request = as_tar_sets(file.attributes.inode);
+  request.mode = 04755;
+  REQUIRE(mount.cluster.run(mount.filesystem->set_attributes(request)));
+  CHECK(mount.cluster.names.setattrs == 1);
+  mount.write(file.handle, 0, pattern(3000, 2));
+  REQUIRE(mount.cluster.run(mount.filesystem->set_attributes(request)));
+  CHECK(mount.cluster.names.setattrs == 2);
+}
+
 TEST_CASE("a read-only mount changes nothing", "[client]") {
   Options options;
   options.read_only = true;
