@@ -51,7 +51,7 @@ Result<void> Namespace::load() {
 }
 
 Result<std::optional<Outcome>> Namespace::remembered(const protocol::CallHeader& call) {
-  MENDFS_TRY(std::optional<ReplyRecord> reply, find_reply(state_, call));
+  MENDFS_TRY(std::optional<ReplyRecord> reply, find_reply(state_, kept_sequences_, call));
   if (!reply) return std::optional<Outcome>();
   return std::optional<Outcome>(outcome_of(std::move(*reply)));
 }
@@ -90,7 +90,7 @@ Result<Outcome> Namespace::apply_once(std::uint64_t index, const Command& comman
     reply.code = outcome.code;
     reply.message = outcome.message;
     reply.body = outcome.body;
-    MENDFS_TRY_VOID(keep_reply(state_, *call, std::move(reply)));
+    MENDFS_TRY_VOID(keep_reply(state_, kept_sequences_, *call, std::move(reply)));
   }
   state_.accept();
   return outcome;
@@ -100,6 +100,11 @@ Result<std::string> Namespace::apply_new(std::uint64_t index, const Command& com
   MENDFS_TRY_VOID(check_epoch(state_, command));
   Context context{state_, paths_, queues_, index, command.time, command.epoch};
   return std::visit([&](const auto& body) { return apply_body(context, body); }, command.body);
+}
+
+Result<void> Namespace::commit_if_due() {
+  if (!state_.is_commit_due()) return {};
+  return commit();
 }
 
 Result<void> Namespace::commit() {

@@ -24,6 +24,7 @@
 #include "metaserver/namespace/command.h"
 #include "metaserver/namespace/directory_paths.h"
 #include "metaserver/namespace/limits.h"
+#include "metaserver/namespace/replies.h"
 #include "metaserver/namespace/ring_record.h"
 #include "metaserver/namespace/session_record.h"
 #include "metaserver/namespace/state.h"
@@ -69,6 +70,8 @@ class Namespace {
   Result<Outcome> apply(std::uint64_t index, const Command& command);
   /// Puts everything applied since the last call into the store as one batch.
   Result<void> commit();
+  /// The same, once enough has come together.
+  Result<void> commit_if_due();
 
   /// The outcome of a change that was applied before, so that a retry need not be logged; nothing if it was not.
   /// Refused: the session is unknown or fenced, or this reply was forgotten. Malformed: no valid sequence.
@@ -119,6 +122,7 @@ class Namespace {
   State state_;
   DirectoryPaths paths_;
   WorkQueues queues_;
+  KeptSequences kept_sequences_;
   std::uint64_t applied_index_ = 0;
 };
 

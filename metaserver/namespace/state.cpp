@@ -6,6 +6,9 @@ namespace mendfs::metaserver {
 
 namespace {
 
+constexpr std::size_t kGroupCountMax = 1024;
+constexpr std::size_t kGroupBytesMax = 1u << 20;
+
 /// Few and small, and looked at by every command.
 bool is_kept_in_memory(std::string_view key) {
   return key.front() == keys::kSingleTag || key.front() == keys::kSessionTag;
@@ -23,18 +26,31 @@ Result<std::optional<std::string>> State::get(const std::string& key) {
 
 Result<void> State::scan(const std::string& begin, const std::string& end, const ScanVisit& visit) {
   // The changes in the range, the command's in place of the group's.
-  Changes changes(command_.lower_bound(begin), command_.lower_bound(end));
-  changes.insert(group_.lower_bound(begin), group_.lower_bound(end));
+  auto of_command = command_.lower_bound(begin);
+  auto of_group = group_.lower_bound(begin);
+  const auto next_change = [&]() -> const Changes::value_type* {
+    const bool has_command = of_command != command_.end() && of_command->first < end;
+    const bool has_group = of_group != group_.end() && of_group->first < end;
+    if (has_command && (!has_group || of_command->first <= of_group->first)) return &*of_command;
+    return has_group ? &*of_group : nullptr;
+  };
+  const auto pass = [&](const std::string& key) {
+    if (of_group != group_.end() && of_group->first == key) ++of_group;
+    if (of_command != command_.end() && of_command->first == key) ++of_command;
+  };
 
-  auto change = changes.begin();
   bool go_on = true;
   const auto visit_changes_before = [&](std::string_view key) {
-    for (; go_on && change != changes.end() && change->first < key; ++change)
+    for (const auto* change = next_change(); go_on && change != nullptr && change->first < key;
+         change = next_change()) {
       if (change->second) go_on = visit(change->first, *change->second);
+      pass(change->first);
+    }
   };
   MENDFS_TRY_VOID(kv_.scan(begin, end, [&](std::string_view key, std::string_view value) {
     visit_changes_before(key);
-    const bool changed = change != changes.end() && change->first == key;
+    const auto* change = next_change();
+    const bool changed = change != nullptr && change->first == key;
     if (go_on && !changed) go_on = visit(key, value);
     return go_on;
   }));
@@ -43,12 +59,19 @@ Result<void> State::scan(const std::string& begin, const std::string& end, const
 }
 
 void State::accept() {
-  for (auto& [key, value] : command_) group_.insert_or_assign(key, std::move(value));
-  command_.clear();
+  while (!command_.empty()) {
+    auto change = command_.extract(command_.begin());
+    group_bytes_ += change.key().size() + (change.mapped() ? change.mapped()->size() : 0);
+    auto placed = group_.insert(std::move(change));
+    if (!placed.inserted) placed.position->second = std::move(placed.node.mapped());
+  }
 }
+
+bool State::is_commit_due() const { return group_.size() >= kGroupCountMax || group_bytes_ >= kGroupBytesMax; }
 
 Result<void> State::commit() {
   MENDFS_ASSERT(command_.empty());
+  group_bytes_ = 0;
   KvBatch batch;
   while (!group_.empty()) {
     auto change = group_.extract(group_.begin());

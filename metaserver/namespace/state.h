@@ -1,5 +1,6 @@
 // The store under the namespace with two layers of changes over it: those of the command being applied, which accept()
-// keeps and discard() drops, and those of all commands since the last commit. Reads see the newest.
+// keeps and discard() drops, and those of all commands since the last commit. Reads see the newest. Commits may be far
+// apart: of a record that is changed again and again the store then sees the last value only.
 #pragma once
 
 #include <cstdint>
@@ -50,12 +51,15 @@ class State {
   void discard() { command_.clear(); }
   /// Hands the changes of all accepted commands to the store as one batch. Requires: none of an unaccepted one.
   Result<void> commit();
+  /// So much has been accepted since the last commit that memory and reads of ranges would suffer from more.
+  bool is_commit_due() const;
 
  private:
   Kv& kv_;
   Changes command_;
   Changes group_;
-  Changes kept_;  // what the store holds, of the few records that every command looks at
+  std::size_t group_bytes_ = 0;  // of what was accepted, replaced or not
+  Changes kept_;                 // what the store holds, of the few records that every command looks at
 };
 
 }  // namespace mendfs::metaserver

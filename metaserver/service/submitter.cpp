@@ -131,7 +131,7 @@ std::vector<Outcome> Submitter::apply(LogIndex first, const std::vector<Command>
     outcomes.push_back(std::move(*outcome));
   }
   if (failure_) return {};
-  const Result<void> committed = parts_.names.commit();
+  const Result<void> committed = parts_.names.commit_if_due();
   if (!committed.ok()) fail(committed.error());
   return outcomes;
 }
@@ -157,6 +157,7 @@ Task<Result<void>> Submitter::checkpoint() {
   // before the store fixes what it will flush.
   Result<void> done = co_await parts_.log.sync(parts_.log.accepted());
   if (done.ok()) done = parts_.log.sync_now();
+  if (done.ok()) done = parts_.names.commit();
   const LogIndex covered = parts_.names.applied_index();
   bytes_since_checkpoint_ = 0;
   if (done.ok()) done = co_await parts_.kv.checkpoint();

@@ -1,6 +1,6 @@
-// Group commit: commands that arrive together become one append to the log and one batch of the store.
+// Group commit: commands that arrive together become one append to the log, and some hundred one batch of the store.
 //
-//   submit -> queue -> log.append -> (log.sync) -> apply -> store -> answer
+//   submit -> queue -> log.append -> (log.sync) -> apply -> answer -> store
 //
 // The log is synced in the background a moment after an entry; before a command is applied that dataservers will be
 // told of (a term, a fence, a shrink), since what they have recorded cannot be taken back; and for submit_durable()

@@ -59,6 +59,22 @@ TEST_CASE_METHOD(NamespaceFixture, "what was answered is forgotten and never app
   CHECK(names->remembered({kSession, 10, 10})->has_value());
 }
 
+TEST_CASE_METHOD(NamespaceFixture, "a change that came before a restart is known after it, among many others",
+                 "[namespace]") {
+  std::vector<protocol::MakeRequest> requests;
+  for (std::uint64_t i = 0; i < kRepliesPerSession + 100; ++i) {
+    requests.push_back(make_request(kRootInode, "f" + std::to_string(i), S_IFREG));
+    requests.back().call = {kSession, i + 1, i < 100 ? i + 1 : 101};
+    CHECK_FALSE(names->remembered(requests.back().call)->has_value());
+    CHECK(apply(requests.back()).code == ErrorCode::Ok);
+    CHECK(names->remembered(requests.back().call)->has_value());
+  }
+  reopen();
+  const std::uint64_t before = *names->inode_count();
+  for (std::size_t i = 100; i < requests.size(); ++i) CHECK(apply(requests[i]).repeated);
+  CHECK(*names->inode_count() == before);
+}
+
 TEST_CASE_METHOD(NamespaceFixture, "senseless sequences are malformed and change nothing", "[namespace]") {
   for (const protocol::CallHeader& call :
        {protocol::CallHeader{kSession, 0, 0}, protocol::CallHeader{kSession, 5, 6},

@@ -77,6 +77,26 @@ TEST_CASE_METHOD(StateFixture, "nothing reaches the store before the commit, the
   CHECK(get("s") == "none");
 }
 
+TEST_CASE_METHOD(StateFixture, "a commit is due after many changes, or large ones, not after one that comes again",
+                 "[namespace]") {
+  for (int i = 0; i < 5000; ++i) {
+    state.put("a", std::to_string(i));
+    state.accept();
+  }
+  CHECK_FALSE(state.is_commit_due());
+  for (int i = 0; i < 2000 && !state.is_commit_due(); ++i) {
+    state.put("b" + std::to_string(i), "");
+    state.accept();
+  }
+  CHECK(state.is_commit_due());
+  REQUIRE(state.commit().ok());
+  CHECK_FALSE(state.is_commit_due());
+  state.put("c", std::string(2u << 20, 'x'));
+  CHECK_FALSE(state.is_commit_due());
+  state.accept();
+  CHECK(state.is_commit_due());
+}
+
 TEST_CASE_METHOD(StateFixture, "a record that cannot be read is Corruption", "[namespace]") {
   state.put("a", "odd");
   CHECK(state.get_record<std::uint64_t>("a").code() == ErrorCode::Corruption);
