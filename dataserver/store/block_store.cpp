@@ -17,6 +17,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kHousekeepingEvery = 1s;
+/// A disk has room for so many segments at least, unless they would be smaller than this.
+constexpr std::uint64_t kSegmentsMin = 64;
+constexpr std::uint64_t kSegmentSizeMin = 1u << 20;
 
 }  // namespace
 
@@ -91,6 +94,9 @@ BlockStore::BlockStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 BlockStore::~BlockStore() = default;
 
 Task<Result<std::unique_ptr<BlockStore>>> BlockStore::open(Env& env, StoreOptions options) {
+  // Space comes back a segment at a time.
+  MENDFS_CO_TRY(const DiskSpace disk, env.disk.space());
+  options.segment_size = std::min(options.segment_size, std::max(kSegmentSizeMin, disk.total_bytes / kSegmentsMin));
   bool index_damaged = false;
   for (;;) {
     StoreOptions copy = options;

@@ -1,5 +1,7 @@
 #include "dataserver/store/compactor.h"
 
+#include <algorithm>
+
 #include "dataserver/store/index_keys.h"
 #include "dataserver/store/run_lister.h"
 #include "protocol/fields.h"
@@ -13,6 +15,9 @@ using namespace std::chrono_literals;
 constexpr std::size_t kTrimStep = 512;
 /// Records of a segment, likewise: those in the page cache are read without waiting.
 constexpr std::size_t kRecordStep = 256;
+
+/// On a disk that is nearly full segments are emptied up to this live share.
+constexpr double kLiveMaxWhenScarce = 0.9;
 
 struct TrimCandidate {
   ClassKey key;
@@ -73,17 +78,23 @@ Task<Result<void>> Compactor::trim_file(InodeNumber inode) {
 
 bool Compactor::is_worth_emptying(SegmentNumber number, const SegmentSummary& summary) const {
   if (!parts_.log.closed(number) || flusher_.is_retired(number) || stuck_.contains(number)) return false;
-  return static_cast<double>(summary.live_bytes) <=
-         static_cast<double>(summary.size) * parts_.options.compaction_live_max;
+  return static_cast<double>(summary.live_bytes) <= static_cast<double>(summary.size) * live_max_;
 }
 
-bool Compactor::worthwhile() const {
+void Compactor::look_at_space() {
+  live_max_ = parts_.options.compaction_live_max;
+  if (parts_.space.is_scarce()) live_max_ = std::max(live_max_, kLiveMaxWhenScarce);
+}
+
+bool Compactor::worthwhile() {
+  look_at_space();
   for (const auto& [number, summary] : parts_.segments)
     if (is_worth_emptying(number, summary)) return true;
   return false;
 }
 
 Task<Result<std::size_t>> Compactor::empty_segments() {
+  look_at_space();
   std::size_t emptied = 0;
   // Those begun from here on hold what is being moved.
   const SegmentNumber newest = segment_of(parts_.log.end());

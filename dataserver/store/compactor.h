@@ -26,9 +26,10 @@ class Compactor {
   /// Retires segments that are worth it, which the next index flush removes, until so much has been moved that their
   /// space should be freed first. Answers how many.
   Task<Result<std::size_t>> empty_segments();
-  bool worthwhile() const;
+  bool worthwhile();
 
  private:
+  void look_at_space();
   Task<Result<void>> trim_file(InodeNumber inode);
   bool is_worth_emptying(SegmentNumber number, const SegmentSummary& summary) const;
   Task<Result<bool>> empty_segment(SegmentNumber number);
@@ -38,6 +39,7 @@ class Compactor {
   StoreParts& parts_;
   RunReader& reader_;
   IndexFlusher& flusher_;
+  double live_max_ = 0;
   std::set<SegmentNumber> stuck_;  // with live records that cannot be read
 };
 

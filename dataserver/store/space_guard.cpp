@@ -25,6 +25,11 @@ Result<void> SpaceGuard::admit(std::uint64_t size, bool may_use_reserve) {
                            owner_, free_bytes_ >> 10, reserve_size_ >> 10)};
 }
 
+bool SpaceGuard::is_scarce() {
+  const Result<DiskSpace> space = disk_.space();
+  return space && space->free_bytes < 2 * reserve_size_;
+}
+
 void SpaceGuard::written(std::uint64_t size) {
   free_bytes_ -= std::min(free_bytes_, size);
   ask_again_after_ -= std::min(ask_again_after_, size);

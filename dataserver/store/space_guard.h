@@ -18,6 +18,8 @@ class SpaceGuard {
   Result<void> admit(std::uint64_t size, bool may_use_reserve);
   /// To be told of every byte that admit() let pass and that was written.
   void written(std::uint64_t size);
+  /// Whether so little is left that space is worth gaining at a higher price.
+  bool is_scarce();
   std::uint64_t reserve_size() const { return reserve_size_; }
 
  private:

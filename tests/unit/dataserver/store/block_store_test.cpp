@@ -284,6 +284,33 @@ TEST_CASE("a full disk refuses writes with a sentence and leaves the reserve to 
   CHECK(fixture.read_one(1).state == BlockState::Data);
 }
 
+TEST_CASE("on a full disk deleting a fifth of what is there makes room again", "[store]") {
+  StoreFixture fixture;
+  fixture.store.reset();
+  fixture.options.segment_size = 64u << 10;
+  fixture.options.reserve_size = 128u << 10;
+  fixture.open();
+  fixture.process.disk().set_capacity(1u << 20);
+  // Five files in turns, so that each segment has something of each.
+  Result<Position> written = Position{0};
+  for (std::uint64_t count = 0; written; ++count) {
+    REQUIRE(count < 1000);
+    const Run run = make_run({.inode = 7 + count % 5, .first = 24 * count, .count = 8, .version = {1, count + 1}});
+    written = fixture.store->append({&run, 1}, SpaceUse::Normal);
+  }
+  REQUIRE(written.code() == ErrorCode::NoSpace);
+  REQUIRE(fixture.store->add_cuts(8, CutList(), true));
+  fixture.compact();
+  std::uint64_t again = 0;
+  for (written = Position{0}; written && again < 1000; ++again) {
+    const Run run = make_run({.inode = 20, .first = 24 * again, .count = 8, .version = {2, again + 1}});
+    written = fixture.store->append({&run, 1}, SpaceUse::Normal);
+  }
+  // A fifth of what had fitted, but for what the segments are rounded to.
+  CHECK(again > 20);
+  CHECK(fixture.read(0, 8).front().state == BlockState::Data);
+}
+
 TEST_CASE("a failed write-out ends the store, and the next start counts as a reboot", "[store]") {
   StoreFixture fixture;
   fixture.append({.version = {1, 1}});
