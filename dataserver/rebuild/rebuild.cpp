@@ -32,6 +32,10 @@ class Rebuild::Impl {
   }
 
   Task<Result<void>> note_heartbeat(protocol::HeartbeatRequest request);
+  void note_known() {
+    is_known_ = true;
+    node_.changed.notify_all();
+  }
   std::vector<protocol::RangeProgress> progress() const;
 
  private:
@@ -61,6 +65,7 @@ class Rebuild::Impl {
   Env& env_;
   store::BlockStore& store_;
   Node& node_;
+  bool is_known_ = false;
   std::map<Slot, Progress> progress_;  // of ranges being made complete
   Scope scope_;
 };
@@ -72,6 +77,7 @@ Rebuild::~Rebuild() = default;
 Task<Result<void>> Rebuild::note_heartbeat(protocol::HeartbeatRequest request) {
   return impl_->note_heartbeat(std::move(request));
 }
+void Rebuild::note_known() { impl_->note_known(); }
 std::vector<protocol::RangeProgress> Rebuild::progress() const { return impl_->progress(); }
 
 Task<Result<void>> Rebuild::Impl::note_heartbeat(protocol::HeartbeatRequest request) {
@@ -127,7 +133,7 @@ Task<void> Rebuild::Impl::run() {
 
 Task<void> Rebuild::Impl::keep_complete(Slot range) {
   for (;;) {
-    if (node_.is_complete(range)) {
+    if (node_.is_complete(range) || (!is_known_ && node_.completeness(range) != Completeness::Behind)) {
       progress_.erase(range);
       Future<Unit> change = node_.changed.next();
       (void)co_await change;

@@ -27,6 +27,9 @@ class Rebuild {
   /// What a heartbeat says about completeness: a ring made with this store, another confirmed generation or a higher
   /// confirmed term than the store has (its content is old), ranges declared lost. Ends when what changed is saved.
   Task<Result<void>> note_heartbeat(protocol::HeartbeatRequest request);
+  /// The metaserver knows of this start. Nothing is streamed into a store that lacks all before: the source may not
+  /// have heard yet of deletions that, as the metaserver has it, this server has recorded.
+  void note_known();
 
   /// Of every range this server holds, its own first.
   std::vector<protocol::RangeProgress> progress() const;

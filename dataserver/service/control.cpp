@@ -105,6 +105,7 @@ Task<Result<void>> Control::heed(protocol::HeartbeatRequest request) {
                         superblock.ring, superblock.slot, superblock.metaserver);
     parts_.replica.join_ring();
   }
+  if (superblock.term_for == start_id_) parts_.rebuild.note_known();
   if (effects.term_to_confirm) parts_.replica.confirm_term(*effects.term_to_confirm);
   if (const std::optional<Time> until = write_grant(request, start_id_, parts_.env.loop.now())) {
     granted_until_ = std::max(granted_until_, *until);
@@ -153,10 +154,10 @@ Result<void> Control::check_cluster(const ClusterId& cluster) const {
   return {};
 }
 
-Task<Result<protocol::Nothing>> Control::handle(protocol::CutsRequest request) {
+Task<Result<protocol::CutsReply>> Control::handle(protocol::CutsRequest request) {
   MENDFS_CO_TRY_VOID(check_cluster(request.cluster));
   MENDFS_CO_TRY_VOID(co_await parts_.replica.record_cuts(std::move(request.records)));
-  co_return protocol::Nothing{};
+  co_return protocol::CutsReply{start_id_};
 }
 
 Task<Result<protocol::ExtentsReply>> Control::handle(protocol::ExtentsRequest request) {

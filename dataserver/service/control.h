@@ -48,7 +48,7 @@ class Control {
 
   Task<Result<protocol::NodeIdentity>> handle(protocol::ReserveRequest request);
   Task<Result<protocol::HeartbeatReply>> handle(protocol::HeartbeatRequest request);
-  Task<Result<protocol::Nothing>> handle(protocol::CutsRequest request);
+  Task<Result<protocol::CutsReply>> handle(protocol::CutsRequest request);
   Task<Result<protocol::ExtentsReply>> handle(protocol::ExtentsRequest request);
 
   Task<Result<void>> heed(protocol::HeartbeatRequest request);

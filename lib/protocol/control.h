@@ -199,10 +199,17 @@ struct HeartbeatRequest {
   }
 };
 
-/// Cuts and deletions to record; answered when they survive a power cut.
+/// Cuts and deletions to record; answered when they survive a power cut, by the process that recorded them.
+struct CutsReply {
+  Uuid start_id;
+  template <class V>
+  void fields(V& v) {
+    v("start_id", start_id);
+  }
+};
 struct CutsRequest {
   static constexpr const char* kMethod = "node.cuts";
-  using Reply = Nothing;
+  using Reply = CutsReply;
   ClusterId cluster;
   std::vector<CutRecord> records;
   template <class V>

@@ -1,4 +1,6 @@
-// Cuts and deletions that every dataserver must record: who has acknowledged which. Pure; loop thread only.
+// Cuts and deletions that every dataserver must record: who has acknowledged which. What a dataserver acknowledged
+// counts while it runs: after its next start it may have another store, and may have filled that from a server which
+// had not heard of the cut. Pure; loop thread only.
 #pragma once
 
 #include <map>
@@ -13,7 +15,13 @@ namespace mendfs::metaserver {
 
 class CutBoard {
  public:
-  void set_slot_count(std::size_t count) { slot_count_ = count; }
+  void set_slot_count(std::size_t count) { starts_.resize(count); }
+  /// The latest start of a dataserver whose term is confirmed; zero: there is none, and nothing counts.
+  void set_start(Slot slot, const Uuid& start) {
+    if (starts_[slot] == start) return;
+    starts_[slot] = start;
+    for (auto& [inode, item] : items_) item.acknowledged.erase(slot);
+  }
   std::size_t size() const { return items_.size(); }
   bool contains(InodeNumber inode) const { return items_.contains(inode); }
 
@@ -26,6 +34,8 @@ class CutBoard {
     return true;
   }
 
+  bool is_start(Slot slot, const Uuid& start) const { return starts_[slot] == start; }
+
   /// What to tell a slot next.
   std::vector<protocol::CutRecord> for_slot(Slot slot, std::size_t count_max) const {
     std::vector<protocol::CutRecord> records;
@@ -36,15 +46,17 @@ class CutBoard {
     return records;
   }
 
-  /// The slot has recorded these. Answers what all slots have recorded now, which leaves the board.
-  std::vector<protocol::CutRecord> acknowledge(Slot slot, const std::vector<protocol::CutRecord>& records) {
+  /// The slot's process `start` has recorded these. Answers what all slots have recorded now, which leaves the board.
+  std::vector<protocol::CutRecord> acknowledge(Slot slot, const Uuid& start,
+                                               const std::vector<protocol::CutRecord>& records) {
     std::vector<protocol::CutRecord> done;
+    if (!is_start(slot, start)) return done;
     for (const protocol::CutRecord& record : records) {
       const auto found = items_.find(record.inode);
       // A newer one may have come while this one was on its way.
       if (found == items_.end() || is_newer(found->second.record, record)) continue;
       found->second.acknowledged.insert(slot);
-      if (found->second.acknowledged.size() < slot_count_) continue;
+      if (found->second.acknowledged.size() < starts_.size()) continue;
       done.push_back(found->second.record);
       items_.erase(found);
     }
@@ -60,7 +72,7 @@ class CutBoard {
     return a.deleted != b.deleted ? a.deleted : a.cuts.number() > b.cuts.number();
   }
 
-  std::size_t slot_count_ = 0;
+  std::vector<Uuid> starts_;  // by slot
   std::map<InodeNumber, Item> items_;
 };
 

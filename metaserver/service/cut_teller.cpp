@@ -45,28 +45,39 @@ Result<void> CutTeller::refill() {
   return {};
 }
 
+Result<RingState> CutTeller::note_starts() {
+  MENDFS_TRY(std::optional<RingState> ring, ring_.state());
+  for (Slot slot = 0; slot < ring->slots.size(); ++slot) {
+    const SlotRecord& record = ring->slots[slot];
+    // A store that may not take writes yet may be the wrong one.
+    board_.set_start(slot, record.confirmed_term == record.granted_term ? record.granted_to : Uuid());
+  }
+  return std::move(*ring);
+}
+
 Task<void> CutTeller::tell(Slot slot) {
   while (!core_.submitter.failure()) {
+    const Result<RingState> ring = note_starts();
+    if (!ring.ok()) co_return;
+    const Time next_try = core_.now() + timing::kHeartbeatEvery;
     const std::vector<protocol::CutRecord> records = board_.for_slot(slot, kRecordsPerCall);
     if (records.empty()) {
-      (void)co_await changed_.next();
+      (void)co_await changed_.next().until(next_try);
       continue;
     }
-    const Result<std::optional<RingState>> ring = ring_.state();
-    if (!ring.ok()) co_return;
-    Result<Address> address = parse_address((*ring)->cluster.addresses[slot]);
+    Result<Address> address = parse_address(ring->cluster.addresses[slot]);
     if (!address.ok()) co_return;
-    protocol::CutsRequest request{.cluster = (*ring)->cluster.cluster, .records = records};
-    const Time next_try = core_.now() + timing::kHeartbeatEvery;
+    protocol::CutsRequest request{.cluster = ring->cluster.cluster, .records = records};
     const Time deadline = core_.now() + timing::kControlTimeout;
-    const Result<protocol::Nothing> told = co_await protocol::call_control<protocol::CutsRequest>(
+    const Result<protocol::CutsReply> told = co_await protocol::call_control<protocol::CutsRequest>(
         core_.env.network, std::move(*address), std::move(request), deadline);
+    if (!note_starts().ok()) co_return;
     if (told.ok()) {
-      std::vector<protocol::CutRecord> done = board_.acknowledge(slot, records);
+      std::vector<protocol::CutRecord> done = board_.acknowledge(slot, told->start_id, records);
       co_await finish(std::move(done));
-    } else if (core_.now() < next_try) {
-      co_await sleep_until(core_.env.loop, next_try);
     }
+    const bool is_heard = told.ok() && board_.is_start(slot, told->start_id);
+    if (!is_heard && core_.now() < next_try) co_await sleep_until(core_.env.loop, next_try);
   }
 }
 

@@ -24,6 +24,7 @@ class CutTeller {
  private:
   Task<void> run();
   Result<void> refill();
+  Result<RingState> note_starts();
   Task<void> tell(Slot slot);
   Task<void> finish(std::vector<protocol::CutRecord> done);
   Result<bool> is_pending(InodeNumber inode);

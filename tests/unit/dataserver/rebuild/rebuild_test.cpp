@@ -10,9 +10,12 @@ namespace {
 
 using replication::Completeness;
 
-void attach_rebuild(Ring& ring) {
-  ring.attach = [](Env& env, store::BlockStore& store, replication::Replica& replica) -> std::shared_ptr<void> {
-    return std::make_shared<rebuild::Rebuild>(env, store, replica);
+/// `known`: whether the metaserver knows of each start at once.
+void attach_rebuild(Ring& ring, bool known = true) {
+  ring.attach = [known](Env& env, store::BlockStore& store, replication::Replica& replica) -> std::shared_ptr<void> {
+    auto rebuild = std::make_shared<rebuild::Rebuild>(env, store, replica);
+    if (known) rebuild->note_known();
+    return rebuild;
   };
   for (Slot slot = 0; slot < 3; ++slot) {
     ring.kill(slot);
@@ -68,6 +71,20 @@ TEST_CASE("an emptied dataserver fills itself again", "[rebuild]") {
   // Absent is an answer again.
   CHECK(ring.read(1, 99, 0)->state == BlockState::Absent);
   for (const RangeProgress& progress : rebuild_of(ring, 1).progress()) CHECK(progress.complete);
+}
+
+TEST_CASE("an emptied dataserver takes nothing from others before the metaserver knows of it", "[rebuild]") {
+  Ring ring;
+  attach_rebuild(ring, false);
+  REQUIRE(ring.settle());
+  write_files(ring, 1, 12);
+  wipe(ring, 1);
+  ring.start(1, false);
+  ring.world.run_for(20s);
+  CHECK(ring.read(1, 10, 1)->state == BlockState::Unknown);
+  rebuild_of(ring, 1).note_known();
+  REQUIRE(ring.until_complete(1));
+  check_files(ring, 1, 1, 12);
 }
 
 TEST_CASE("while it is rebuilt a dataserver does not know, and takes writes", "[rebuild]") {

@@ -72,9 +72,9 @@ TEST_CASE("a cut leaves the board when every slot has recorded it", "[cuts]") {
   board.add(cut(2, 1, true));
   CHECK(board.for_slot(0, 10).size() == 2);
   CHECK(board.for_slot(0, 1).size() == 1);
-  CHECK(board.acknowledge(0, board.for_slot(0, 10)).empty());
+  CHECK(board.acknowledge(0, {}, board.for_slot(0, 10)).empty());
   CHECK(board.for_slot(0, 10).empty());
-  const std::vector<protocol::CutRecord> done = board.acknowledge(1, board.for_slot(1, 10));
+  const std::vector<protocol::CutRecord> done = board.acknowledge(1, {}, board.for_slot(1, 10));
   REQUIRE(done.size() == 2);
   CHECK(done[1].deleted);
   CHECK(board.size() == 0);
@@ -85,15 +85,32 @@ TEST_CASE("a newer cut is told to all again, and an old acknowledgement does not
   board.set_slot_count(2);
   board.add(cut(1, 1));
   const std::vector<protocol::CutRecord> old = board.for_slot(0, 10);
-  (void)board.acknowledge(1, old);
+  (void)board.acknowledge(1, {}, old);
   CHECK(board.add(cut(1, 2)));
   CHECK_FALSE(board.add(cut(1, 2)));
   CHECK_FALSE(board.add(cut(1, 1)));
-  CHECK(board.acknowledge(0, old).empty());
+  CHECK(board.acknowledge(0, {}, old).empty());
   CHECK(board.for_slot(0, 10).size() == 1);
   CHECK(board.for_slot(1, 10).size() == 1);
-  CHECK(board.acknowledge(0, {cut(1, 2)}).empty());
-  CHECK(board.acknowledge(1, {cut(1, 2)}).size() == 1);
+  CHECK(board.acknowledge(0, {}, {cut(1, 2)}).empty());
+  CHECK(board.acknowledge(1, {}, {cut(1, 2)}).size() == 1);
+}
+
+TEST_CASE("what a dataserver acknowledged before its last start does not count", "[cuts]") {
+  const Uuid first{1, 1};
+  const Uuid second{2, 2};
+  CutBoard board;
+  board.set_slot_count(2);
+  board.set_start(0, first);
+  board.set_start(1, first);
+  board.add(cut(1, 1, true));
+  CHECK(board.acknowledge(0, first, {cut(1, 1, true)}).empty());
+  // Its disk was wiped, and filled from the other one, which had not heard of the deletion yet.
+  board.set_start(0, second);
+  CHECK(board.acknowledge(1, first, {cut(1, 1, true)}).empty());
+  CHECK(board.acknowledge(0, first, {cut(1, 1, true)}).empty());
+  REQUIRE(board.for_slot(0, 10).size() == 1);
+  CHECK(board.acknowledge(0, second, {cut(1, 1, true)}).size() == 1);
 }
 
 TEST_CASE("a deletion is newer than any cut", "[cuts]") {

@@ -119,9 +119,9 @@ class FakeDataserver : public ConnectionHandler {
     return reply;
   }
 
-  Result<protocol::Nothing> record(const protocol::CutsRequest& request) {
+  Result<protocol::CutsReply> record(const protocol::CutsRequest& request) {
     store_->cuts.insert(store_->cuts.end(), request.records.begin(), request.records.end());
-    return protocol::Nothing{};
+    return protocol::CutsReply{start_id_};
   }
 
   Result<protocol::ExtentsReply> extents_of(const protocol::ExtentsRequest& request) {
