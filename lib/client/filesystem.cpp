@@ -92,7 +92,9 @@ void Filesystem::start(protocol::OpenSessionRequest::Answer answer, std::vector<
 
 Task<void> Filesystem::unmount(Time deadline) {
   if (servers_ == nullptr) co_return;
-  const auto is_dirty = [](const auto& entry) { return entry.second->has_queued() || entry.second->has_news(); };
+  const auto is_dirty = [](const auto& entry) {
+    return entry.second->has_queued() || entry.second->has_news() || entry.second->given_up;
+  };
   while (loop_.now() < deadline && std::any_of(files_.begin(), files_.end(), is_dirty)) {
     for (const auto& [inode, file] : files_)
       if (!file->has_queued() && file->has_news() && !file->turn.is_taken()) scope_.spawn(report_size(file));
@@ -233,7 +235,8 @@ Task<void> Filesystem::report_sizes() {
 void Filesystem::forget_unused() {
   std::erase_if(files_, [this](const auto& entry) {
     const OpenFile& file = *entry.second;
-    if (file.handle_count > 0 || file.has_queued() || file.has_news() || file.turn.is_taken()) return false;
+    if (file.handle_count > 0 || file.has_queued() || file.has_news() || file.given_up) return false;
+    if (file.turn.is_taken()) return false;
     return file.unsynced.empty() || file.is_gone || loop_.now() - file.last_used > 2 * timing::kDataSyncEvery;
   });
   std::erase_if(changed_directories_, [this](const auto& entry) {
@@ -263,6 +266,10 @@ Task<void> Filesystem::watch_server(Slot slot) {
 
 /// Bytes of the file were given up: every open handle hears of it once.
 void Filesystem::fail(OpenFile& file, const Error& error) {
+  if (file.given_up && !file.given_up->is_handled) {
+    file.given_up->is_handled = true;
+    scope_.spawn(cut_given_up(find(file.inode)));
+  }
   const bool is_ours = error.code == ErrorCode::NoSpace || error.code == ErrorCode::FileTooBig ||
                        error.code == ErrorCode::StaleHandle || error.code == ErrorCode::ReadOnly;
   const Error reported{is_ours ? error.code : ErrorCode::Io, error.message};

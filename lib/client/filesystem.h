@@ -231,6 +231,8 @@ class Filesystem {
   Task<Result<void>> confirm(File file);
   Task<Result<void>> settle_once(OpenFile* file, std::uint64_t size_max, bool close);
   Task<Result<void>> deliver_all(std::shared_ptr<Handle> handle);
+  Task<void> until_cut(File file);
+  Task<void> cut_given_up(File file);
   Task<Result<void>> sync_data(std::shared_ptr<Handle> handle);
   Task<Result<void>> sync_file(File file, bool data_only);
   bool has_undurable_entry(const OpenFile& file) const;

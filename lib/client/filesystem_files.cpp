@@ -114,7 +114,7 @@ Task<Result<void>> Filesystem::settle_once(OpenFile* file, std::uint64_t size_ma
     protocol::SettleRequest request;
     request.inode = file->inode;
     request.cut = file->attributes.cuts.number();
-    const std::uint64_t size = std::min(file->acked_end, size_max);
+    const std::uint64_t size = std::min(file->known_end(), size_max);
     if (size > file->attributes.size) request.size = size;
     const std::optional<std::int64_t> mtime = file->mtime;
     const std::optional<std::int64_t> atime = file->atime;
@@ -138,7 +138,7 @@ Task<Result<void>> Filesystem::settle_once(OpenFile* file, std::uint64_t size_ma
         file->change = file->attribute_change = std::max(file->change, said->change);
       }
       // What it was told before is lost: told again, with this.
-      if (std::min(file->acked_end, size_max) > file->attributes.size) continue;
+      if (std::min(file->known_end(), size_max) > file->attributes.size) continue;
       co_return Result<void>{};
     }
     if (answer.code() == ErrorCode::NotFound || answer.code() == ErrorCode::StaleHandle) {
@@ -160,8 +160,46 @@ Task<Result<void>> Filesystem::settle_once(OpenFile* file, std::uint64_t size_ma
 Task<Result<void>> Filesystem::deliver_all(std::shared_ptr<Handle> handle) {
   const File file = handle->file;
   co_await writer_->until_delivered(file, file->next_ticket - 1);
+  co_await until_cut(file);
   if (handle->failure) co_return *std::exchange(handle->failure, std::nullopt);
   co_return Result<void>{};
+}
+
+/// Bytes that were given up are gone, and the end of the file is known.
+Task<void> Filesystem::until_cut(File file) {
+  while (file->given_up) {
+    auto changed = file->changed.next();
+    (void)co_await changed;
+  }
+}
+
+/// Cuts off what was stored beyond the first byte that was given up: it would show once the file is longer again.
+Task<void> Filesystem::cut_given_up(File file) {
+  while (file->given_up) {
+    if (file->has_in_flight()) {
+      auto changed = file->changed.next();
+      (void)co_await changed;
+      continue;
+    }
+    const Turn::Guard turn = co_await file->turn.take();
+    const std::uint64_t from = file->given_up->from;
+    if (file->has_strays() && !file->is_gone) {
+      protocol::AbandonRequest request;
+      request.inode = file->inode;
+      request.size = std::max(from, file->attributes.size);
+      auto answer = co_await meta_.call(std::move(request), file->inode);
+      if (answer) {
+        hooks_.forget_attributes(file->inode);
+        file->adopt(answer->reply, answer->change.epoch);
+        file->change = std::max(file->change, answer->change);
+      }
+    }
+    // More was given up meanwhile.
+    if (file->given_up->from < from) continue;
+    file->forget_given_up();
+    file->changed.notify_all();
+  }
+  writer_->pump(file);
 }
 
 Task<Result<void>> Filesystem::flush(HandleId id) {
@@ -193,7 +231,7 @@ Task<Result<void>> Filesystem::fsync(HandleId id, bool data_only) {
   for (const Result<void>& result : results)
     if (!result) co_return result;
   // Somebody cut it meanwhile, and these bytes made it longer again.
-  if (file->acked_end > file->attributes.size) co_return co_await sync_file(file, data_only);
+  if (file->known_end() > file->attributes.size) co_return co_await sync_file(file, data_only);
   co_return Result<void>{};
 }
 
@@ -211,7 +249,7 @@ bool Filesystem::has_undurable_entry(const OpenFile& file) const {
 Task<Result<void>> Filesystem::sync_file(File file, bool data_only) {
   std::vector<Task<Result<void>>> both;
   both.push_back(syncer_->sync(file));
-  const bool is_longer = file->acked_end > file->attributes.size;
+  const bool is_longer = file->known_end() > file->attributes.size;
   if (!data_only || is_longer || has_undurable_entry(*file)) both.push_back(sync_metadata(file));
   const std::vector<Result<void>> results = co_await all_of(loop_, std::move(both));
   for (const Result<void>& result : results)

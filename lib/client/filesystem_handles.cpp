@@ -151,7 +151,7 @@ void Filesystem::release(HandleId id) {
 
 /// Brings home what a closed file still has.
 Task<void> Filesystem::retire(File file) {
-  while (file->writer_count == 0 && file->has_queued()) {
+  while (file->writer_count == 0 && (file->has_queued() || file->given_up)) {
     auto changed = file->changed.next();
     (void)co_await changed;
   }

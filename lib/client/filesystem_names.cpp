@@ -127,6 +127,8 @@ Task<Result<Attributes>> Filesystem::do_set_attributes(SetAttributesRequest requ
 }
 
 Task<Result<Attributes>> Filesystem::set_attributes_of(File file, SetAttributesRequest request) {
+  // A longer file would show what is to be cut off.
+  if (request.size) co_await until_cut(file);
   const Turn::Guard turn = co_await file->turn.take();
   if (file->goes_with_news(request)) {
     file->add_to_news(request, loop_.wall_now());

@@ -55,6 +55,10 @@ bool OpenFile::has_queued() const {
   return std::any_of(queues.begin(), queues.end(), [](const WriteQueue& queue) { return !queue.empty(); });
 }
 
+bool OpenFile::has_in_flight() const {
+  return std::any_of(queues.begin(), queues.end(), [](const WriteQueue& queue) { return queue.in_flight_count() > 0; });
+}
+
 Ticket OpenFile::oldest_ticket() const {
   Ticket oldest = kNoTicket;
   for (const WriteQueue& queue : queues) oldest = std::min(oldest, queue.oldest());
@@ -119,10 +123,42 @@ void OpenFile::note_sync() {
 
 void OpenFile::note_own_cut(std::uint64_t size) {
   ++writes;
-  own_cuts.add({attributes.cuts.number(), size});
   for (Slot range = 0; range < queues.size(); ++range) queues[range].drop_from(place_before(range, size, layout));
   written_end = std::min(written_end, size);
   acked_end = std::min(acked_end, size);
+}
+
+void OpenFile::give_up(Slot range, std::span<const Piece> pieces, std::uint64_t visible_end, bool may_be_stored) {
+  const std::uint64_t told = place_before(range, attributes.size, layout);
+  for (const Piece& piece : pieces) {
+    const std::uint64_t first = std::max(piece.begin, told);
+    if (first < std::min(piece.end, visible_end)) return end_at(offset_of(range, first, layout), may_be_stored);
+  }
+}
+
+void OpenFile::give_up_queued() {
+  const std::uint64_t first = delivered_up_to();
+  for (WriteQueue& queue : queues) queue.drop_from(0);
+  if (written_end > attributes.size) end_at(std::max(first, attributes.size), true);
+}
+
+void OpenFile::end_at(std::uint64_t offset, bool may_be_stored) {
+  if (!given_up) given_up = GivenUp{.from = offset};
+  given_up->from = std::min(given_up->from, offset);
+  given_up->may_be_stored = given_up->may_be_stored || may_be_stored;
+  for (Slot range = 0; range < queues.size(); ++range) queues[range].drop_from(place_before(range, offset, layout));
+  // Not there if a write that was to begin there was the first beyond the end.
+  written_end = std::max(known_end(), queued_end());
+  ++writes;
+}
+
+bool OpenFile::has_strays() const {
+  return given_up && (given_up->may_be_stored || acked_end > std::max(given_up->from, attributes.size));
+}
+
+void OpenFile::forget_given_up() {
+  acked_end = std::min(acked_end, std::max(given_up->from, attributes.size));
+  given_up.reset();
 }
 
 std::vector<std::pair<Slot, Piece>> OpenFile::queued_pieces(std::uint64_t offset, std::uint64_t bytes) const {

@@ -2,9 +2,11 @@
 // delivered or told, and who is using it. Changes only here and in the parts it is handed to; no I/O. Loop thread only.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -84,8 +86,15 @@ struct OpenFile {
   /// Mode and owner that were set to what they were known to be, and not told: they must still be so after the next
   /// report.
   protocol::SetAttributesRequest unsaid;
-  /// Shrinks made by this mount: bytes taken before them are cut when they are sent again.
-  CutList own_cuts;
+  /// Bytes that the metaserver was never told of and that are given up: the file is to end there, as if nothing had
+  /// been written beyond.
+  struct GivenUp {
+    std::uint64_t from = 0;
+    bool may_be_stored = false;  // some copy may have them
+    bool is_handled = false;     // somebody is about to cut them off
+  };
+  /// While it is there nothing is sent, so that what is stored beyond can be cut off.
+  std::optional<GivenUp> given_up;
   /// A shrink by this mount is on its way: nothing new is sent, since under which cut it counts is not known yet.
   bool is_being_cut = false;
   /// Raised when everything queued is given up: messages in flight end unanswered.
@@ -114,14 +123,17 @@ struct OpenFile {
   void adopt(const protocol::Attributes& newer, std::uint64_t told_in);
 
   bool has_queued() const;
+  bool has_in_flight() const;
   Ticket oldest_ticket() const;
   std::size_t queued_cost() const;
   /// Up to here everything this mount wrote has been delivered; UINT64_MAX when all of it has.
   std::uint64_t delivered_up_to() const;
   /// Where the last byte that is queued ends, or 0.
   std::uint64_t queued_end() const;
+  /// Where the last byte ends that all copies have and the metaserver may be told of.
+  std::uint64_t known_end() const { return given_up ? std::min(acked_end, given_up->from) : acked_end; }
   /// Whether the metaserver has to be told something.
-  bool has_news() const { return acked_end > attributes.size || mtime.has_value(); }
+  bool has_news() const { return known_end() > attributes.size || mtime.has_value(); }
   /// A write, or whatever else changes the bytes, at this time.
   void note_change_at(std::int64_t time) { mtime = ctime = time; }
   /// Mode and owner that are asked for are known to be so.
@@ -140,8 +152,20 @@ struct OpenFile {
   bool expects_sync() const { return syncs_each_write && writes == writes_synced + 1; }
   /// After this mount has cut it to `size`.
   void note_own_cut(std::uint64_t size);
+  /// These bytes of a message that is over were given up, those before `visible_end`. The file ends before the first of
+  /// them that it did not have before: nobody sees a gap, and who goes on where it ends misses nothing.
+  void give_up(Slot range, std::span<const Piece> pieces, std::uint64_t visible_end, bool may_be_stored);
+  /// All that is queued.
+  void give_up_queued();
+  /// Whether there may be stored bytes beyond the end that are to go.
+  bool has_strays() const;
+  /// They are gone, or had to stay.
+  void forget_given_up();
   /// Pieces of [offset, offset + bytes) that are queued, by range.
   std::vector<std::pair<Slot, Piece>> queued_pieces(std::uint64_t offset, std::uint64_t bytes) const;
+
+ private:
+  void end_at(std::uint64_t offset, bool may_be_stored);
 };
 
 /// What open() gave out.

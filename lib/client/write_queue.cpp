@@ -88,15 +88,17 @@ std::optional<WriteMessage> WriteQueue::take(std::size_t size_max) {
   return message;
 }
 
-void WriteQueue::finish(std::uint64_t number) {
+std::uint64_t WriteQueue::finish(std::uint64_t number) {
   auto message = in_flight_.extract(number);
   MENDFS_ASSERT(!message.empty());
   for (const Piece& piece : message.mapped().pieces) cost_ -= cost_of(piece);
+  return message.mapped().visible_end;
 }
 
-void WriteQueue::take_back(std::uint64_t number, std::uint64_t limit) {
+void WriteQueue::take_back(std::uint64_t number) {
   auto message = in_flight_.extract(number);
   MENDFS_ASSERT(!message.empty());
+  const std::uint64_t limit = message.mapped().visible_end;
   std::vector<Piece> newer;
   while (!waiting_.empty()) newer.push_back(pull(waiting_.begin()));
   for (Piece& piece : message.mapped().pieces) {

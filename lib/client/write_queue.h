@@ -56,12 +56,12 @@ class WriteQueue {
   /// The next message, of about `size_max` bytes of data at most, or nothing: all that waits touches blocks in flight,
   /// or nothing waits. It is in flight from then on.
   std::optional<WriteMessage> take(std::size_t size_max);
-  /// Every copy has it, or it is given up.
-  void finish(std::uint64_t number);
-  /// It was refused and nothing of it will be applied: its bytes before `limit` wait again, below what came later.
-  void take_back(std::uint64_t number, std::uint64_t limit);
+  /// Every copy has it, or it is given up. The place up to which it still counted.
+  std::uint64_t finish(std::uint64_t number);
+  /// It was refused and nothing of it will be applied: what still counts of it waits again, below what came later.
+  void take_back(std::uint64_t number);
 
-  /// Forgets what waits from `place` on. Messages in flight stay, but what they have there is seen no more.
+  /// Forgets what waits from `place` on. Messages in flight stay, but what they have there counts no more.
   void drop_from(std::uint64_t place);
 
   /// What is in flight and what waits of [begin, end), in the order in which to apply it.
@@ -99,7 +99,7 @@ class WriteQueue {
   Waiting waiting_;
   struct InFlight {
     std::vector<Piece> pieces;
-    std::uint64_t visible_end = UINT64_MAX;  // what lies beyond was cut since it was sent
+    std::uint64_t visible_end = UINT64_MAX;  // what lies beyond was dropped since it was sent
   };
   std::map<std::uint64_t, InFlight> in_flight_;
   std::uint64_t next_number_ = 1;

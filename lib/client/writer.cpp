@@ -23,6 +23,7 @@ struct Writer::Delivery {
   protocol::WriteRequest request;
   std::uint64_t drops = 0;
   std::string reason = "no answer yet";
+  bool may_be_stored = false;  // an attempt ended so that nobody knows
 };
 
 Writer::Writer(Loop& loop, Servers& servers, MetaClient& meta, WaitLog& waits, Duration timeout, Hooks hooks)
@@ -97,7 +98,7 @@ Task<void> Writer::until_delivered(std::shared_ptr<OpenFile> file, Ticket ticket
 void Writer::drop(OpenFile& file, const Error& why) {
   if (!file.has_queued()) return;
   const std::size_t before = file.queued_cost();
-  for (WriteQueue& queue : file.queues) queue.drop_from(0);
+  file.give_up_queued();
   count_cost(file, before);
   ++file.drops;
   ++file.writes;
@@ -106,7 +107,7 @@ void Writer::drop(OpenFile& file, const Error& why) {
 }
 
 void Writer::pump(const std::shared_ptr<OpenFile>& file) {
-  if (file->is_being_cut) return;
+  if (file->is_being_cut || file->given_up) return;
   for (Slot range = 0; range < file->queues.size(); ++range) {
     WriteQueue& queue = file->queues[range];
     while (queue.has_waiting() && queue.in_flight_count() < kMessagesInFlightMax) {
@@ -140,12 +141,16 @@ Task<void> Writer::deliver(std::shared_ptr<OpenFile> file, Slot range, WriteMess
     full_ranges_.erase(range);
   } else if (reply.code() == ErrorCode::Stale) {
     // Nothing of it was applied. Bytes that our own cut took away stay away; the rest counts as written after the cut.
-    const std::uint64_t limit = file->own_cuts.limit_for(delivery.request.file.cuts.number());
-    queue.take_back(number, limit == UINT64_MAX ? limit : place_before(range, limit, file->layout));
+    queue.take_back(number);
   } else {
-    queue.finish(number);
+    const std::uint64_t visible_end = queue.finish(number);
     if (reply.code() == ErrorCode::NoSpace) full_ranges_.insert(range);
-    if (file->drops == delivery.drops) hooks_.on_failure(*file, reply.error());
+    if (file->drops == delivery.drops) {
+      // A server without space has taken nothing, unless it was asked before.
+      const bool may_be_stored = reply.code() != ErrorCode::NoSpace || delivery.may_be_stored;
+      file->give_up(range, delivery.message.pieces, visible_end, may_be_stored);
+      hooks_.on_failure(*file, reply.error());
+    }
   }
   count_cost(*file, before);
   room_.notify_all();
@@ -210,6 +215,7 @@ Task<Result<protocol::WriteReply>> Writer::send(Delivery* delivery) {
       default:
         co_return answer.error();
     }
+    delivery->may_be_stored = true;
     co_await sleep_for(loop_, backoff.next());
   }
 }

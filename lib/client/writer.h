@@ -20,7 +20,7 @@ namespace mendfs::client {
 class Writer {
  public:
   struct Hooks {
-    /// Bytes of this file were given up for good.
+    /// Bytes of this file were given up for good; if that has set OpenFile::given_up, somebody has to cut them off.
     std::function<void(OpenFile&, const Error&)> on_failure;
     /// The file was cut by somebody else: fetch its attributes, then the writer goes on.
     std::function<Task<Result<void>>(std::shared_ptr<OpenFile>)> refresh;

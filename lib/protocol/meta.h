@@ -270,6 +270,22 @@ struct SettleRequest {
   }
 };
 
+/// Bytes that this session wrote from `size` on were given up and never acknowledged: they are cut off, unless others
+/// count on them. Bytes below the size that the file has stay, as they do while somebody else is writing it.
+struct AbandonRequest {
+  static constexpr const char* kMethod = "fs.abandon";
+  using Reply = Attributes;
+  CallHeader call;
+  InodeNumber inode = 0;
+  std::uint64_t size = 0;
+  template <class V>
+  void fields(V& v) {
+    v("call", call);
+    v("inode", inode);
+    v("size", size);
+  }
+};
+
 struct SetXattrRequest {
   static constexpr const char* kMethod = "fs.setxattr";
   using Reply = Nothing;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "metaserver/namespace/cuts.h"
 #include "metaserver/namespace/inodes.h"
 #include "metaserver/namespace/operations.h"
 #include "metaserver/namespace/state_keys.h"
@@ -74,6 +75,21 @@ Body apply_body(Context& context, const protocol::SettleRequest& request) {
   if (request.close_write) unmark_writer(context.state, record, request.call.session);
   store_inode(context.state, record);
   return pack(attributes);
+}
+
+Body apply_body(Context& context, const protocol::AbandonRequest& request) {
+  MENDFS_TRY(InodeRecord record, load_inode(context.state, request.inode));
+  if (!record.is_file()) return Error{ErrorCode::InvalidArgument, "only files have bytes to give up"};
+  if (request.size > kFileSizeMax) return Error{ErrorCode::FileTooBig, "files end below 2^63"};
+  const bool is_alone = std::all_of(record.writers.begin(), record.writers.end(),
+                                    [&](const SessionId& writer) { return writer == request.call.session; });
+  // Others may have delivered bytes there and not told of them yet.
+  if (is_alone && !record.recovery) {
+    MENDFS_TRY_VOID(cut(context, record, std::max(request.size, record.attributes.size)));
+    touch(context, record);
+    store_inode(context.state, record);
+  }
+  return pack(record.attributes);
 }
 
 Body apply_body(Context& context, const RecoverSize& command) {

@@ -18,8 +18,8 @@ template <class Request>
 constexpr bool kIsChange = std::is_same_v<Request, MakeRequest> || std::is_same_v<Request, RemoveRequest> ||
                            std::is_same_v<Request, LinkRequest> || std::is_same_v<Request, RenameRequest> ||
                            std::is_same_v<Request, SetAttributesRequest> || std::is_same_v<Request, OpenRequest> ||
-                           std::is_same_v<Request, SettleRequest> || std::is_same_v<Request, SetXattrRequest> ||
-                           std::is_same_v<Request, RemoveXattrRequest>;
+                           std::is_same_v<Request, SettleRequest> || std::is_same_v<Request, AbandonRequest> ||
+                           std::is_same_v<Request, SetXattrRequest> || std::is_same_v<Request, RemoveXattrRequest>;
 
 template <class Reply>
 Result<Outcome> to_outcome(const Result<Reply>& reply) {
@@ -53,6 +53,7 @@ void FsMethods::add_to(rpc::MethodTable& methods) {
   add<ReadDirectoryRequest>(methods, "A page of a directory, with attributes.");
   add<OpenRequest>(methods, "Opens an inode; for writing it leaves the session's mark.");
   add<SettleRequest>(methods, "Size and times that a writer has learnt; drops its mark at close.");
+  add<AbandonRequest>(methods, "Cuts off what a writer could not deliver and nobody else counts on.");
   add<SetXattrRequest>(methods, "Sets an extended attribute.");
   add<RemoveXattrRequest>(methods, "Removes an extended attribute.");
   add<GetXattrRequest>(methods, "An extended attribute's value.");

@@ -26,7 +26,7 @@ FaultPlan::FaultPlan(Cluster& cluster, Users& users, Journal& journal, std::uint
       log_("fault", world_.process("monitor").loop()),
       victim_(static_cast<Slot>(random_.below(cluster.slot_count()))),
       mean_gap_(std::chrono::milliseconds(random_.between(100, 1'500))),
-      kinds_(static_cast<std::uint64_t>(has_all ? Fault::FillDisk : Fault::KillClient)) {
+      kinds_(static_cast<std::uint64_t>(has_all ? Fault::kCount : Fault::KillClient)) {
   for (std::uint64_t i = 0; i < kinds_; ++i) enabled_[i] = random_.one_in(2);
   NetworkFaults& network = world_.network().faults();
   if (random_.one_in(3)) network.lost_per_million = static_cast<std::uint32_t>(random_.between(100, 5'000));

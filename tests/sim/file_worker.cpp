@@ -49,9 +49,9 @@ void FileWorker::begin(std::string what) {
 /// Answers whether to go on.
 bool FileWorker::failed(Mine& mine, const char* what, const Error& error) {
   mine.file->changing = false;
-  // Nothing keeps a file without a name for a session that was fenced.
-  const bool was_fenced = dynamic_cast<const RecordingLogger&>(log_).contains("session lapsed");
-  if (error.code == ErrorCode::StaleHandle && (mine.file->may_be_gone || (mine.removed && was_fenced))) {
+  // Nothing keeps a file without a name for a session that was fenced; the dataservers may know of that first.
+  if (error.code == ErrorCode::StaleHandle && (mine.file->may_be_gone || mine.removed)) {
+    must_have_lapsed_ = must_have_lapsed_ || !mine.file->may_be_gone;
     mine.file->unlinked = true;
     mine.gone = true;
     return true;
@@ -93,6 +93,9 @@ Task<void> FileWorker::run(Inheritance inheritance) {
     filesystem_.release(mine.handle);
     mine.file->deleted = mine.removed;
   }
+  begin("waiting to hear that the session lapsed");
+  while (must_have_lapsed_ && !dynamic_cast<const RecordingLogger&>(log_).contains("session lapsed"))
+    co_await sleep_for(loop_, std::chrono::seconds(1));
   begin("done");
   finished_ = true;
 }
@@ -130,7 +133,7 @@ Task<bool> FileWorker::step(Mine& mine) {
   }
   if (mine.lost_bytes && !mine.gone) {
     const bool known = co_await learn_size(mine);
-    if (!known || mine.gone) co_return known;
+    if (!known || mine.gone || mine.lost_bytes) co_return known;
   }
   co_return co_await step_of(mine);
 }
@@ -204,9 +207,11 @@ Task<std::optional<protocol::Attributes>> FileWorker::find(Journal::File* file) 
   }
 }
 
-/// After a write failed.
+/// After a write failed: the rest of what was queued goes, or fails too.
 Task<bool> FileWorker::learn_size(Mine& mine) {
   begin("looking how long " + mine.file->name + " is");
+  const Result<void> flushed = co_await filesystem_.flush(mine.handle);
+  if (!flushed.ok()) co_return failed(mine, "flush", flushed.error());
   mine.lost_bytes = false;
   const Result<protocol::Attributes> found = co_await filesystem_.get_attributes(mine.file->inode);
   if (!found.ok()) co_return failed(mine, "getattr", found.error());

@@ -95,6 +95,7 @@ class FileWorker {
   std::uint32_t operations_left_;
   std::uint64_t creations_ = 0;
   std::uint64_t renames_ = 0;
+  bool must_have_lapsed_ = false;  // or a file of ours should still be there
   bool finished_ = false;
   std::string doing_ = "nothing yet";
 };

@@ -136,7 +136,7 @@ Task<bool> FileWorker::truncate(Mine& mine) {
 
 Task<bool> FileWorker::reopen(Mine& mine) {
   const bool flushed = co_await flush(mine);
-  if (!flushed) co_return false;
+  if (!flushed || mine.lost_bytes) co_return flushed;
   filesystem_.release(mine.handle);
   Journal::File& file = *mine.file;
   begin("opening " + file.name);

@@ -94,6 +94,7 @@ struct FakeNamespace {
   std::map<std::pair<SessionId, std::uint64_t>, std::string> answered;
   std::vector<protocol::SettleRequest> settles;
   std::uint32_t setattrs = 0;
+  std::vector<protocol::AbandonRequest> abandoned;
   std::vector<InodeNumber> unlinked;  // asked at each renewal until answered
   std::vector<InodeNumber> said_open, said_not_open;
   std::uint32_t syncs = 0;
@@ -130,6 +131,7 @@ class FakeMetaserver : public ConnectionHandler {
   Result<protocol::Nothing> handle(const protocol::RenameRequest& request);
   Result<protocol::Attributes> handle(const protocol::OpenRequest& request);
   Result<protocol::Attributes> handle(const protocol::SettleRequest& request);
+  Result<protocol::Attributes> handle(const protocol::AbandonRequest& request);
   Result<protocol::Nothing> handle(const protocol::SyncMetaRequest& request);
   Result<protocol::ReadDirectoryReply> handle(const protocol::ReadDirectoryRequest& request);
   Result<protocol::ChangesRequest::Answer> handle(const protocol::ChangesRequest& request);

@@ -23,6 +23,7 @@ FakeMetaserver::FakeMetaserver(Env& env, FakeCluster& cluster, FakeNamespace& na
   add<RenameRequest>();
   add<OpenRequest>();
   add<SettleRequest>();
+  add<AbandonRequest>();
   add<SyncMetaRequest>();
   add<ReadDirectoryRequest>();
   add<ChangesRequest>();
@@ -181,6 +182,15 @@ Result<Attributes> FakeMetaserver::handle(const SettleRequest& request) {
   if (request.atime) attributes.atime = *request.atime;
   ++attributes.change;
   if (request.close_write) names_.marks.erase({request.inode, request.call.session});
+  names_.inodes[request.inode] = attributes;
+  return attributes;
+}
+
+Result<Attributes> FakeMetaserver::handle(const AbandonRequest& request) {
+  MENDFS_TRY(Attributes attributes, find(request.inode));
+  names_.abandoned.push_back(request);
+  attributes.cuts.add({attributes.cuts.number() + 1, std::max(request.size, attributes.size)});
+  ++attributes.change;
   names_.inodes[request.inode] = attributes;
   return attributes;
 }

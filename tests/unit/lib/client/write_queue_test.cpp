@@ -143,7 +143,8 @@ TEST_CASE("a message that was refused waits again below what came later, cut whe
   const auto first = queue.take(1u << 20);
   REQUIRE(first);
   queue.add(piece_at(0, filled(512, 2), 2));
-  queue.take_back(first->number, 700);
+  queue.drop_from(700);
+  queue.take_back(first->number);
   const auto again = queue.take(1u << 20);
   REQUIRE(again);
   Primary primary;
@@ -222,7 +223,7 @@ TEST_CASE("random writes, holes, cuts and refusals end as if applied in order", 
           if (in_flight.empty()) break;
           const auto chosen = in_flight.begin() + static_cast<std::ptrdiff_t>(below(in_flight.size()));
           if (below(4) == 0) {
-            queue.take_back(chosen->number, UINT64_MAX);
+            queue.take_back(chosen->number);
           } else {
             primary.apply(*chosen);
             queue.finish(chosen->number);

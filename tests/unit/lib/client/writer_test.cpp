@@ -1,6 +1,7 @@
 // What waits for servers that are away, and what ends a wait.
 #include <catch2/catch.hpp>
 
+#include "block/placement.h"
 #include "client/interrupt.h"
 #include "tests/unit/lib/client/mounted.h"
 
@@ -106,6 +107,94 @@ TEST_CASE("once a disk is full the write itself fails, until there is space agai
   mount.write(second.handle, 0, pattern(4000, 2));
   mount.flush(second.handle);
   CHECK((mount.cluster.stored(second.attributes.inode) == pattern(4000, 2)));
+}
+
+/// Blocks of one range of three cannot be stored.
+void fill_range(Mounted& mount, const Layout& layout, BlockIndex block) {
+  mount.cluster.stores[primary_of(block, layout)].write_refusal = Error{ErrorCode::NoSpace, "full"};
+}
+
+TEST_CASE("a file ends at the first byte for which there was no space", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  const InodeNumber inode = file.attributes.inode;
+  const auto attributes = [&] { return *mount.cluster.run(mount.filesystem->get_attributes(inode)); };
+  const auto before = pattern(1024, 1);
+  mount.write(file.handle, 0, before);
+  mount.flush(file.handle);
+  fill_range(mount, file.attributes.layout, 4);
+  mount.write(file.handle, 1024, pattern(10 * 512, 2));  // blocks 2 to 11: 4, 7 and 10 have no space
+  CHECK(mount.cluster.run(mount.filesystem->flush(file.handle)).code() == ErrorCode::NoSpace);
+  CHECK(attributes().size == 4 * 512);
+  CHECK(mount.cluster.names.inodes.at(inode).size == 4 * 512);
+  CHECK(mount.cluster.names.abandoned.size() == 1);
+
+  // What was stored beyond does not show once the file is longer.
+  mount.cluster.stores[primary_of(4, file.attributes.layout)].write_refusal.reset();
+  mount.write(file.handle, 20 * 512, pattern(512, 3));
+  mount.flush(file.handle);
+  auto expected = pattern(21 * 512, 3);
+  std::fill(expected.begin(), expected.end(), std::byte{0});
+  const auto second = pattern(10 * 512, 2);
+  const auto third = pattern(512, 3);
+  std::copy(before.begin(), before.end(), expected.begin());
+  std::copy_n(second.begin(), 2 * 512, expected.begin() + 1024);
+  std::copy(third.begin(), third.end(), expected.begin() + 20 * 512);
+  CHECK((mount.read(file.handle, 0, 21 * 512) == expected));
+  CHECK((mount.cluster.stored(inode) == expected));
+}
+
+TEST_CASE("a full disk takes nothing from a file that was told of", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  const InodeNumber inode = file.attributes.inode;
+  mount.write(file.handle, 0, pattern(20 * 512, 1));
+  mount.flush(file.handle);
+  fill_range(mount, file.attributes.layout, 4);
+  mount.write(file.handle, 1024, pattern(10 * 512, 2));
+  CHECK(mount.cluster.run(mount.filesystem->flush(file.handle)).code() == ErrorCode::NoSpace);
+  CHECK(mount.cluster.run(mount.filesystem->get_attributes(inode))->size == 20 * 512);
+  CHECK(mount.cluster.names.inodes.at(inode).size == 20 * 512);
+  CHECK(mount.cluster.names.abandoned.empty());
+  // Each block is old or new.
+  const auto first = pattern(20 * 512, 1);
+  const auto second = pattern(10 * 512, 2);
+  const auto now = mount.read(file.handle, 0, 20 * 512);
+  for (std::size_t block = 0; block < 20; ++block) {
+    const bool is_new = block >= 2 && block < 12 && block % 3 != 1;
+    const std::byte* expected = is_new ? second.data() + (block - 2) * 512 : first.data() + block * 512;
+    INFO(block);
+    CHECK(std::equal(expected, expected + 512, now.data() + block * 512));
+  }
+}
+
+TEST_CASE("a write of which nothing could be stored needs no cut", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  for (FakeStore& store : mount.cluster.stores) store.write_refusal = Error{ErrorCode::NoSpace, "full"};
+  mount.write(file.handle, 0, pattern(4000, 1));
+  CHECK(mount.cluster.run(mount.filesystem->flush(file.handle)).code() == ErrorCode::NoSpace);
+  CHECK(mount.cluster.run(mount.filesystem->get_attributes(file.attributes.inode))->size == 0);
+  CHECK(mount.cluster.names.abandoned.empty());
+}
+
+TEST_CASE("what is written while the rest is cut off is kept", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  const InodeNumber inode = file.attributes.inode;
+  fill_range(mount, file.attributes.layout, 1);
+  mount.write(file.handle, 0, pattern(6 * 512, 1));
+  while (mount.cluster.names.abandoned.empty()) mount.cluster.world.run_for(10us);
+  mount.cluster.stores[primary_of(1, file.attributes.layout)].write_refusal.reset();
+  // Told of the failure, a program goes on.
+  CHECK(mount.cluster.run(mount.write_task(file.handle, 512, pattern(100, 2))).code() == ErrorCode::NoSpace);
+  const auto again = pattern(5 * 512, 3);
+  mount.write(file.handle, 512, again);
+  mount.flush(file.handle);
+  auto expected = pattern(6 * 512, 1);
+  std::copy(again.begin(), again.end(), expected.begin() + 512);
+  CHECK((mount.cluster.stored(inode) == expected));
+  CHECK(mount.cluster.names.inodes.at(inode).size == 6 * 512);
 }
 
 TEST_CASE("with a timeout a write ends with EIO instead of waiting for ever", "[client]") {

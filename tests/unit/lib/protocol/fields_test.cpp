@@ -145,15 +145,15 @@ using namespace protocol;  // NOLINT: the list below is long enough
 TEMPLATE_TEST_CASE("every message survives the trip, and no part of one passes for it", "[fields]", Everything,
                    MetaReply, Attributes, LookupRequest, GetAttributesRequest, SetAttributesRequest, MakeRequest,
                    RemoveRequest, LinkRequest, RenameRequest, ReadLinkReply, ReadLinkRequest, Dentry,
-                   ReadDirectoryReply, ReadDirectoryRequest, OpenRequest, SettleRequest, SetXattrRequest,
-                   RemoveXattrRequest, XattrReply, GetXattrRequest, ListXattrReply, ListXattrRequest, StatFsReply,
-                   StatFsRequest, SyncMetaRequest, RingInfo, OpenSessionRequest, OpenSessionRequest::Answer,
-                   RenewRequest, RenewRequest::Answer, CloseSessionRequest, ControlReply, NodeIdentity, ReserveRequest,
-                   HeartbeatReply, HeartbeatRequest, CutsRequest, ExtentsReply, ExtentsRequest, MessageHeader,
-                   HelloReply, HelloRequest, FileRef, HolderPosition, WriteReply, WriteRequest, ReadReply, ReadRequest,
-                   AuditReply, AuditRequest, RepairReply, RepairRequest, SyncReply, SyncRequest, ForwardRequest,
-                   FetchReply, FetchRequest, ListReply, ListRequest, HandshakeReply, HandshakeRequest, AskWriteReply,
-                   AskWriteRequest, RunSummary) {
+                   ReadDirectoryReply, ReadDirectoryRequest, OpenRequest, SettleRequest, AbandonRequest,
+                   SetXattrRequest, RemoveXattrRequest, XattrReply, GetXattrRequest, ListXattrReply, ListXattrRequest,
+                   StatFsReply, StatFsRequest, SyncMetaRequest, RingInfo, OpenSessionRequest,
+                   OpenSessionRequest::Answer, RenewRequest, RenewRequest::Answer, CloseSessionRequest, ControlReply,
+                   NodeIdentity, ReserveRequest, HeartbeatReply, HeartbeatRequest, CutsReply, CutsRequest, ExtentsReply,
+                   ExtentsRequest, MessageHeader, HelloReply, HelloRequest, FileRef, HolderPosition, WriteReply,
+                   WriteRequest, ReadReply, ReadRequest, AuditReply, AuditRequest, RepairReply, RepairRequest,
+                   SyncReply, SyncRequest, ForwardRequest, FetchReply, FetchRequest, ListReply, ListRequest,
+                   HandshakeReply, HandshakeRequest, AskWriteReply, AskWriteRequest, RunSummary) {
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     const auto value = filled<TestType>(seed);
     const std::string packed = pack(value);

@@ -194,6 +194,36 @@ TEST_CASE_METHOD(NamespaceFixture, "a settled size is a maximum under its cut", 
   CHECK(read_only.ctime == now - kSecond);
 }
 
+TEST_CASE_METHOD(NamespaceFixture, "what a writer gave up is cut off, unless somebody may count on it", "[namespace]") {
+  const InodeNumber inode = file(kRootInode, "f");
+  const auto abandon = [&](std::uint64_t size) {
+    protocol::AbandonRequest request;
+    request.inode = inode;
+    request.size = size;
+    return request;
+  };
+  expect_ok(open_for_write(inode));
+  expect_ok(settle_size(inode, 0, 100));
+  Attributes after = expect_ok(abandon(500));
+  CHECK(after.size == 100);
+  CHECK(cuts_of(after) == Cuts{{1, 500}});
+  CHECK(after.ctime == now);
+  CHECK(after.mtime != now);
+  // Never below the bytes that others know of.
+  CHECK(cuts_of(expect_ok(abandon(40))) == Cuts{{2, 100}});
+  CHECK(code(settle_size(inode, 1, 600)) == ErrorCode::Stale);
+  REQUIRE(names->unacknowledged_cuts(0, 10)->size() == 1);
+  // Another mount may have delivered what it has not told of.
+  expect_ok(open_for_write(inode), kOtherSession);
+  CHECK(cuts_of(expect_ok(abandon(100))) == Cuts{{2, 100}});
+  CHECK(apply(LapseSession{kOtherSession}).code == ErrorCode::Ok);
+  CHECK(cuts_of(expect_ok(abandon(100))) == Cuts{{2, 100}});
+  CHECK(code(abandon(kFileSizeMax + 1)) == ErrorCode::FileTooBig);
+  protocol::AbandonRequest wrong = abandon(0);
+  wrong.inode = directory(kRootInode, "d");
+  CHECK(code(wrong) == ErrorCode::InvalidArgument);
+}
+
 TEST_CASE_METHOD(NamespaceFixture, "write marks come with create and open and go with close", "[namespace]") {
   protocol::MakeRequest request = make_request(kRootInode, "f", S_IFREG);
   request.open_for_write = true;
