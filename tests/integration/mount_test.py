@@ -48,10 +48,11 @@ sys.stdin.read()
             server.kill()
         self.assertLess(system.mounts[0].unmount(lazily=True), 7)
 
-    @unittest.skipIf(os.geteuid() != 0, "only root may raise it")
     def test_sequential_reads_come_in_large_requests(self):
         device = os.stat(self.cluster().mnt).st_dev
         setting = pathlib.Path(f"/sys/class/bdi/{os.major(device)}:{os.minor(device)}/read_ahead_kb")
+        if not os.access(setting, os.W_OK):  # as an ordinary user, or with /sys read-only as in most containers
+            self.skipTest(f"{setting} may not be written here")
         self.assertEqual(setting.read_text().strip(), "1024")
 
     def test_sigterm_unmounts(self):
