@@ -58,7 +58,7 @@ fuse_entry_param to_entry(const protocol::Attributes& attributes, Keep keep) {
   return entry;
 }
 
-Keep keep_of(const client::Filesystem& filesystem, InodeNumber parent, const std::string& name,
+Keep keep_of(client::Filesystem& filesystem, InodeNumber parent, const std::string& name,
              const protocol::Attributes& attributes) {
   return {filesystem.may_keep(attributes), filesystem.may_keep_name(parent, name, attributes.inode)};
 }

@@ -29,7 +29,7 @@ struct Keep {
 };
 fuse_entry_param to_entry(const protocol::Attributes& attributes, Keep keep);
 /// As much as the core keeps, of a name in `parent`.
-Keep keep_of(const client::Filesystem& filesystem, InodeNumber parent, const std::string& name,
+Keep keep_of(client::Filesystem& filesystem, InodeNumber parent, const std::string& name,
              const protocol::Attributes& attributes);
 struct statvfs to_statvfs(const protocol::StatFsReply& reply);
 

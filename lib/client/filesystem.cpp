@@ -137,6 +137,12 @@ protocol::Attributes Filesystem::seen(const protocol::Attributes& attributes, st
   return file->view();
 }
 
+bool Filesystem::may_keep(const protocol::Attributes& attributes) {
+  if (!cache_.keeps(attributes)) return false;
+  if (const File file = find(attributes.inode)) file->is_kept = true;
+  return true;
+}
+
 void Filesystem::note_name(InodeNumber inode, std::string name) {
   if (names_.size() >= kNamesMax) names_.clear();
   names_[inode] = std::move(name);

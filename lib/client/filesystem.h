@@ -149,7 +149,7 @@ class Filesystem {
   Task<Result<void>> sync_all();
 
   /// Whether attributes, or a name, that were just given out may be kept until a hook says otherwise.
-  bool may_keep(const protocol::Attributes& attributes) const { return cache_.keeps(attributes); }
+  bool may_keep(const protocol::Attributes& attributes);
   bool may_keep_name(InodeNumber parent, const std::string& name, InodeNumber inode) const {
     return cache_.keeps_name(parent, name, inode);
   }

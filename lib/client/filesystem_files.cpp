@@ -66,6 +66,7 @@ Task<Result<std::uint32_t>> Filesystem::write(HandleId id, PreparedWrite bytes, 
     co_await writer_->until_delivered(file, ticket);
     if (handle->failure) co_return *std::exchange(handle->failure, std::nullopt);
   }
+  if (!flags.from_page_cache) file->is_kept = false;
   co_return static_cast<std::uint32_t>(size);
 }
 
@@ -125,7 +126,7 @@ Task<Result<void>> Filesystem::settle_once(OpenFile* file, std::uint64_t size_ma
     auto answer = co_await meta_.call(std::move(request), file->inode);
     if (answer) {
       // Nobody asked for this, so the kernel does not know.
-      if (answer->reply.change != file->attributes.change) hooks_.forget_attributes(file->inode);
+      if (file->is_kept && answer->reply.change != file->attributes.change) hooks_.forget_attributes(file->inode);
       file->adopt(answer->reply, answer->change.epoch);
       file->change = std::max(file->change, answer->change);
       if (file->mtime == mtime) file->mtime.reset();

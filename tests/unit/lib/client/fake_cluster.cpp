@@ -192,10 +192,10 @@ void FakeCluster::start_metaserver() {
       [this](Env& env) -> sim::SimProcess::Program { return std::make_shared<FakeMetaserver>(env, *this, names); });
 }
 
-std::unique_ptr<Filesystem> FakeCluster::mount(Options options) {
+std::unique_ptr<Filesystem> FakeCluster::mount(Options options, Hooks hooks) {
   options.metaserver = metaserver_address();
   Env& env = client().env();
-  auto filesystem = std::make_unique<Filesystem>(env.loop, env.network, env.random, env.log, options);
+  auto filesystem = std::make_unique<Filesystem>(env.loop, env.network, env.random, env.log, options, std::move(hooks));
   REQUIRE(run(filesystem->mount()));
   world.run_for(std::chrono::milliseconds(20));  // until the dataservers are connected
   return filesystem;

@@ -164,7 +164,7 @@ class FakeCluster {
   void start_metaserver();
 
   /// A mounted filesystem in the process "client".
-  std::unique_ptr<Filesystem> mount(Options options = {});
+  std::unique_ptr<Filesystem> mount(Options options = {}, Hooks hooks = {});
   std::vector<Slot> holders(BlockIndex block, const Layout& layout) const;
   /// The file's bytes as its primaries have them.
   std::vector<std::byte> stored(InodeNumber inode) const;

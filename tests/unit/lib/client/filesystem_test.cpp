@@ -151,6 +151,31 @@ TEST_CASE("a mode that was not told because it was so already is told when it wa
   CHECK(names.setattrs == 1);
 }
 
+TEST_CASE("the kernel is told of a report's changes unless a write has made it forget already", "[client]") {
+  std::uint32_t told = 0;
+  FakeCluster cluster(3);
+  Hooks hooks;
+  hooks.forget_attributes = [&told](InodeNumber) { ++told; };
+  const std::unique_ptr<Filesystem> filesystem = cluster.mount({}, hooks);
+  const auto create_and_write = [&](const std::string& name, WriteFlags flags) {
+    protocol::MakeRequest request;
+    request.parent = kRootInode;
+    request.name = name;
+    request.mode = S_IFREG | 0644;
+    const Result<Opened> file = cluster.run(filesystem->create(request, kReadWrite));
+    REQUIRE(file);
+    PreparedWrite bytes = prepare_write(0, Buffer::copy_of(pattern(3000, 1)), block_size_of(file->handle));
+    REQUIRE(cluster.run(filesystem->write(file->handle, std::move(bytes), flags)));
+    REQUIRE(cluster.run(filesystem->flush(file->handle)));
+  };
+  create_and_write("a", {});
+  CHECK(told == 0);
+  CHECK(cluster.names.settles.size() == 1);
+  // Pages of a mapping: the kernel does not know when they were written.
+  create_and_write("b", {.from_page_cache = true});
+  CHECK(told == 1);
+}
+
 TEST_CASE("another mode or size is told at once, and so is what would clear S_ISUID", "[client]") {
   Mounted mount;
   const Opened file = mount.create("a");
