@@ -31,6 +31,10 @@ struct WriteQueue::Selection {
   RunKind kind = RunKind::Data;
   std::size_t part_count = 0;
 
+  /// Whether a piece from `place` on goes on in a block of which the message has the beginning.
+  bool goes_on_at(std::uint64_t place, std::uint32_t block_size) const {
+    return is_open && place == end && place % block_size != 0;
+  }
   void close(std::uint32_t block_size) {
     if (is_open) busy.push_back({begin / block_size, (end - 1) / block_size});
     is_open = false;
@@ -69,7 +73,8 @@ std::optional<WriteMessage> WriteQueue::take(std::size_t size_max) {
     }
   }
 
-  const std::uint64_t start = next_place_;
+  const std::uint64_t start = next_place_ / layout_.block_size * layout_.block_size;
+  split_at(start);
   select(selection, start, UINT64_MAX);
   selection.close(layout_.block_size);
   select(selection, 0, start);
@@ -177,6 +182,15 @@ void WriteQueue::put(Piece piece) {
   waiting_.emplace(begin, std::move(piece));
 }
 
+/// Between two blocks: no piece goes over it any more.
+void WriteQueue::split_at(std::uint64_t place) {
+  auto later = waiting_.lower_bound(place);
+  if (later == waiting_.begin() || std::prev(later)->second.end <= place) return;
+  const Piece piece = pull(std::prev(later));
+  put(cut_out(piece, piece.begin, place));
+  put(cut_out(piece, place, piece.end));
+}
+
 Piece WriteQueue::pull(Waiting::iterator place) {
   Piece piece = std::move(waiting_.extract(place).mapped());
   cost_ -= cost_of(piece);
@@ -202,8 +216,9 @@ std::optional<ShareBytes> WriteQueue::free_part(const Piece& piece, const Select
   const std::uint64_t size_max = piece.kind == RunKind::Hole ? kHoleBlocksMax * block : selection.size_left;
   if (part.end - part.begin > size_max) {
     part.end = (part.begin + size_max) / block * block;
-    // A message has at least one block, however small the bound.
-    if (part.end <= part.begin && selection.pieces.empty()) part.end = (row + 1) * block;
+    // A message has at least one block, however small the bound, and the whole of its last one.
+    const bool is_needed = selection.pieces.empty() || selection.goes_on_at(part.begin, layout_.block_size);
+    if (part.end <= part.begin && is_needed) part.end = (row + 1) * block;
     if (part.end <= part.begin) return std::nullopt;
     part.end = std::min(part.end, piece.end);
   }
@@ -214,8 +229,9 @@ std::optional<ShareBytes> WriteQueue::free_part(const Piece& piece, const Select
 void WriteQueue::select(Selection& selection, std::uint64_t from, std::uint64_t to) {
   auto place = waiting_.lower_bound(from);
   while (place != waiting_.end() && place->first < to) {
-    if (selection.size_left == 0 || selection.part_count >= kPartCountMax) return;
     const Piece& next = place->second;
+    const bool is_full = selection.size_left == 0 || selection.part_count >= kPartCountMax;
+    if (is_full && !selection.goes_on_at(next.begin, layout_.block_size)) return;
     if (!selection.is_open || next.begin != selection.end || next.kind != selection.kind)
       selection.close(layout_.block_size);
     const std::optional<ShareBytes> part = free_part(next, selection);

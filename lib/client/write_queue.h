@@ -3,7 +3,9 @@
 //
 // Bytes wait as pieces, later ones replacing earlier ones, until take() freezes some into a message. From then on that
 // message never changes: it is sent again, identical, until it is finished or taken back. No two messages in flight
-// touch the same block, so a block's writes reach its primary in the order in which they were made.
+// touch the same block, so a block's writes reach its primary in the order in which they were made; and what waits of a
+// block side by side goes in one message, so that others never see half of a write within a block, whatever has
+// replaced parts of it.
 #pragma once
 
 #include <cstdint>
@@ -88,6 +90,7 @@ class WriteQueue {
 
   Piece cut_out(const Piece& piece, std::uint64_t begin, std::uint64_t end) const;
   void put(Piece piece);
+  void split_at(std::uint64_t place);
   Piece pull(Waiting::iterator place);
   std::optional<ShareBytes> free_part(const Piece& piece, const Selection& selection) const;
   void select(Selection& selection, std::uint64_t from, std::uint64_t to);

@@ -113,8 +113,8 @@ void Writer::pump(const std::shared_ptr<OpenFile>& file) {
     while (queue.has_waiting() && queue.in_flight_count() < kMessagesInFlightMax) {
       const std::size_t before = file->queued_cost();
       std::optional<WriteMessage> message = queue.take(timing::kWriteMessageSizeMax);
-      if (!message) break;
       count_cost(*file, before);
+      if (!message) break;
       scope_.spawn(deliver(file, range, std::move(*message)));
     }
   }

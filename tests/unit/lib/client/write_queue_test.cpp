@@ -137,6 +137,36 @@ TEST_CASE("what replaces queued bytes keeps their ticket, so a flush waits for i
   CHECK(queue.cost() == 0);
 }
 
+TEST_CASE("what replaced a part of a write does not take the write apart within a block", "[client]") {
+  WriteQueue queue(kRange, kLayout);
+  // A message that ended within the block: the next one begins to look for pieces there.
+  queue.add(piece_at(512, filled(200, 1), 1));
+  queue.finish(queue.take(1u << 20)->number);
+  queue.add(piece_at(400, filled(600, 2), 2));
+  queue.add(piece_at(690, filled(50, 3), 3));
+  SECTION("all goes in one message") {
+    const auto message = queue.take(1u << 20);
+    REQUIRE(message);
+    CHECK(queue.empty() == false);
+    CHECK_FALSE(queue.has_waiting());
+    CHECK(message->parts.size() == 1);
+  }
+  SECTION("a message that is full has the whole of its last block") {
+    for (const std::size_t size_max : {1, 200, 512, 590, 650}) {
+      const auto message = queue.take(size_max);
+      REQUIRE(message);
+      for (const auto& [begin, end] : std::vector<std::pair<std::uint64_t, std::uint64_t>>{{400, 512}, {512, 1000}}) {
+        std::uint64_t taken = 0;
+        for (const Piece& piece : message->pieces)
+          taken += std::max(begin, std::min(end, piece.end)) - std::max(begin, std::min(end, piece.begin));
+        INFO(size_max << " bytes at most: " << taken << " of " << begin << " to " << end);
+        CHECK((taken == 0 || taken == end - begin));
+      }
+      queue.take_back(message->number);
+    }
+  }
+}
+
 TEST_CASE("a message that was refused waits again below what came later, cut where it was cut", "[client]") {
   WriteQueue queue(kRange, kLayout);
   queue.add(piece_at(0, filled(1024, 1), 1));
