@@ -23,14 +23,16 @@ std::uint64_t number_in(const rpc::Struct& members, const char* name) {
   return static_cast<std::uint64_t>(*member.get<std::int64_t>());
 }
 
-Task<std::string> look(Env& env, Cluster& cluster, const std::set<InodeNumber>& files) {
+Task<std::string> look(Env& env, Cluster& cluster, const std::set<InodeNumber>& files,
+                       const std::set<InodeNumber>& lost) {
   for (Slot slot = 0; slot < cluster.slot_count(); ++slot) {
     const Result<rpc::Value> listed = co_await ask(env, cluster.data_address(slot), "file.list");
     if (!listed.ok()) co_return fmt::format("data{}: {}", slot, listed.error().message);
     const auto* entries = listed->get<rpc::Array>();
     for (const rpc::Value& entry : *entries) {
       const InodeNumber inode = number_in(*entry.get<rpc::Struct>(), "inode");
-      if (!files.contains(inode)) co_return fmt::format("data{} has blocks of the deleted file {}", slot, inode);
+      if (!files.contains(inode) && !lost.contains(inode))
+        co_return fmt::format("data{} has blocks of the deleted file {}", slot, inode);
     }
   }
   const Result<rpc::Value> status = co_await ask(env, cluster.meta_address(), "ring.status");
@@ -42,10 +44,10 @@ Task<std::string> look(Env& env, Cluster& cluster, const std::set<InodeNumber>& 
 
 }  // namespace
 
-Task<std::string> find_leftovers(Env& env, Cluster& cluster, std::set<InodeNumber> files) {
+Task<std::string> find_leftovers(Env& env, Cluster& cluster, std::set<InodeNumber> files, std::set<InodeNumber> lost) {
   const Time deadline = env.loop.now() + kDeletionTakes;
   for (;;) {
-    std::string left = co_await look(env, cluster, files);
+    std::string left = co_await look(env, cluster, files, lost);
     if (left.empty() || env.loop.now() >= deadline) co_return left;
     co_await sleep_for(env.loop, kLookEvery);
   }

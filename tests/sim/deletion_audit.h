@@ -11,7 +11,8 @@
 namespace mendfs::sim {
 
 /// Waits, for as long as a deletion may take, until every dataserver has blocks of these files only and the metaserver
-/// has no other inode but the root. What is left over; empty: nothing.
-Task<std::string> find_leftovers(Env& env, Cluster& cluster, std::set<InodeNumber> files);
+/// has no other inode but the root. Blocks may be there of files `lost`, whose creation a power cut took: nobody knows
+/// that they ever were. What is left over; empty: nothing.
+Task<std::string> find_leftovers(Env& env, Cluster& cluster, std::set<InodeNumber> files, std::set<InodeNumber> lost);
 
 }  // namespace mendfs::sim

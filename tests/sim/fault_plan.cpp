@@ -185,7 +185,7 @@ void FaultPlan::reset(const std::vector<Slot>& slots) {
   }
   if (!journal_.hold_a_block(reset_since_whole_)) return;
   log_.debug("un-synced bytes may be gone");
-  for (const auto& file : journal_.files) file->model.lose_power();
+  journal_.lose_unsynced();
 }
 
 void FaultPlan::partition() {
@@ -297,10 +297,13 @@ void FaultPlan::fill_disk() {
 }
 
 void FaultPlan::kill_client() {
-  const std::uint64_t which = random_.below(users_.writer_count() + 2);
+  const std::uint64_t sharer = users_.writer_count() + 2;
+  const std::uint64_t which = random_.below(sharer + users_.sharer_count());
   log_.debug("kill client {}", which);
   if (which == users_.writer_count()) {
     users_.kill_reader();
+  } else if (which >= sharer) {
+    users_.kill_sharer(which - sharer);
   } else if (which > users_.writer_count()) {
     users_.kill_names();
   } else {

@@ -20,6 +20,12 @@ void Journal::File::lose_meta_power(Time synced_at) {
 
 void Journal::reset(Slot slot) {
   for (const auto& file : files) file->reset.insert(slot);
+  shared.reset.insert(slot);
+}
+
+void Journal::lose_unsynced() {
+  for (const auto& file : files) file->model.lose_power();
+  if (shared.model) shared.model->lose_power();
 }
 
 bool Journal::hold_a_block(const std::set<Slot>& slots) const {

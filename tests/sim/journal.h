@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "block/types.h"
 #include "env/loop.h"
 #include "tests/sim/file_model.h"
+#include "tests/sim/shared_model.h"
 
 namespace mendfs::sim {
 
@@ -51,6 +53,17 @@ struct Journal {
     void lose_meta_power(Time synced_at);
   };
   std::vector<std::unique_ptr<File>> files;
+
+  /// The file that several mounts write at once.
+  struct Shared {
+    static constexpr std::uint64_t kSize = 4096;
+    InodeNumber inode = 0;  // 0: not made yet
+    std::optional<SharedModel> model;
+    std::set<Slot> reset;  // dataservers that have ever lost un-synced bytes
+    std::uint64_t writes = 0;
+    std::uint64_t reads = 0;
+  };
+  Shared shared;
   std::string failure;  // empty: none
   /// Of new files: which servers hold a block together.
   std::uint32_t slot_count = 0;
@@ -70,6 +83,8 @@ struct Journal {
 
   /// A dataserver loses its un-synced bytes, or everything.
   void reset(Slot slot);
+  /// Some block has lost them on all its copies.
+  void lose_unsynced();
   /// Whether some block has all its copies there. Only then is anything lost when they lose un-synced bytes, and only
   /// then may fsync say so.
   bool hold_a_block(const std::set<Slot>& slots) const;

@@ -22,7 +22,8 @@ class Run {
       : world_(seed),
         cluster_(world_, static_cast<std::uint32_t>(2 + seed % 4)),
         users_(cluster_, journal_),
-        faults_(cluster_, users_, journal_, world_.random().next(), seed / 4 % 2 == 0) {
+        faults_(cluster_, users_, journal_, world_.random().next(), seed / 4 % 2 == 0),
+        has_sharers_(seed % 3 == 0) {
     journal_.slot_count = cluster_.slot_count();
     journal_.is_recovered = [this](const std::string& client, Time died) {
       return cluster_.is_recovered(client, died);
@@ -33,7 +34,7 @@ class Run {
     cluster_.start_all();
     start_users();
     // The ring is made in peace: making it needs every server at once.
-    if (!world_.run_until([&] { return journal_.files.size() >= users_.writer_count(); }, 60s))
+    if (!world_.run_until([&] { return is_all_made(); }, 60s))
       journal_.fail("the filesystem cannot be mounted: " + describe());
     faults_.begin();
     (void)world_.run_until([&] { return stuck_or_done(); }, kFaultsLast);
@@ -53,6 +54,11 @@ class Run {
     options.disks_fill = faults_.fills_disks();
     options.unlinks = faults_.has_all();
     users_.start(options, faults_.has_all());
+    if (has_sharers_) users_.start_sharers(faults_.fills_disks());
+  }
+
+  bool is_all_made() const {
+    return journal_.files.size() >= users_.writer_count() && (!has_sharers_ || journal_.shared.inode != 0);
   }
 
   bool stuck_or_done() const { return !journal_.failure.empty() || users_.done(); }
@@ -85,11 +91,16 @@ class Run {
       const bool good = co_await check_file(*filesystem, self->journal_, file, "the last audit");
       if (!good) co_return;
     }
+    if (self->has_sharers_) {
+      const bool good = co_await check_shared_file(env, filesystem.get(), self->journal_);
+      if (!good) co_return;
+    }
     // Reading has reported what was bad; the mending is to be over by now.
     co_await sleep_for(env.loop, 5s);
     const std::string difference = co_await compare_copies(env, self, filesystem.get());
     if (!difference.empty()) self->journal_.fail("the copies differ: " + difference);
     std::set<InodeNumber> files = self->users_.names().nodes();
+    std::set<InodeNumber> lost;  // with their creation
     for (std::size_t i = 0; i < self->journal_.files.size(); ++i) {
       const Journal::File& file = *self->journal_.files[i];
       bool is_there = !file.unlinked;
@@ -98,8 +109,10 @@ class Run {
         is_there = found.ok() && found->link_count > 0;
       }
       if (is_there) files.insert(file.inode);
+      if (!is_there && file.may_be_gone) lost.insert(file.inode);
     }
-    const std::string leftovers = co_await find_leftovers(env, self->cluster_, std::move(files));
+    if (self->has_sharers_) files.insert(self->journal_.shared.inode);
+    const std::string leftovers = co_await find_leftovers(env, self->cluster_, std::move(files), std::move(lost));
     if (!leftovers.empty()) self->journal_.fail(leftovers);
     co_await filesystem->unmount(env.loop.now() + 5s);
   }
@@ -126,13 +139,15 @@ class Run {
   /// The first difference between two copies of a block of any file; empty: none.
   static Task<std::string> compare_copies(Env& env, Run* self, client::Filesystem* filesystem) {
     CopyAudit copies(env, self->cluster_);
-    for (std::size_t i = 0; i < self->journal_.files.size(); ++i) {
-      const Journal::File& file = *self->journal_.files[i];
-      if (file.inode == 0 || file.unlinked) continue;
-      Result<protocol::Attributes> attributes = co_await filesystem->get_attributes(file.inode);
-      if (!attributes.ok()) co_return file.name + ": " + attributes.error().message;
+    std::vector<std::pair<std::string, InodeNumber>> files;
+    for (const auto& file : self->journal_.files)
+      if (file->inode != 0 && !file->unlinked) files.emplace_back(file->name, file->inode);
+    if (self->journal_.shared.inode != 0) files.emplace_back("the shared file", self->journal_.shared.inode);
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      Result<protocol::Attributes> attributes = co_await filesystem->get_attributes(files[i].second);
+      if (!attributes.ok()) co_return files[i].first + ": " + attributes.error().message;
       const std::string difference = co_await copies.compare(*attributes);
-      if (!difference.empty()) co_return file.name + ": " + difference;
+      if (!difference.empty()) co_return files[i].first + ": " + difference;
     }
     co_return std::string();
   }
@@ -143,10 +158,10 @@ class Run {
     const double seconds = std::chrono::duration<double>(world_.now()).count();
     return fmt::format(
         "{} servers, {:.0f} s, {} messages; {} writes, {} "
-        "reads, {} syncs, {} cuts, {} unlinks, {} full disks, {} names; {}",
+        "reads, {} syncs, {} cuts, {} unlinks, {} full disks, {} names, {} and {} shared; {}",
         cluster_.slot_count(), seconds, world_.network().delivered_count(), journal_.writes, journal_.reads,
         journal_.syncs, journal_.cuts, journal_.unlinks, journal_.full_disks, users_.names().changes,
-        faults_.describe());
+        journal_.shared.writes, journal_.shared.reads, faults_.describe());
   }
 
   Journal journal_;
@@ -154,6 +169,7 @@ class Run {
   Cluster cluster_;
   Users users_;
   FaultPlan faults_;
+  bool has_sharers_;  // mounts that write the same blocks
 };
 
 }  // namespace

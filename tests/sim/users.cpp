@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::uint32_t kWriters = 2;
 constexpr Duration kReaderPauseMax = 300ms;
+constexpr std::uint32_t kSharedOperations = 100;
 
 }  // namespace
 
@@ -24,6 +25,41 @@ void Users::start(WorkerOptions options, bool with_names) {
   names_machine_ = &cluster_.client(kWriters + 3);
   ledger_.dirsync = names_machine_->random().one_in(4);
   start_names();
+}
+
+void Users::start_sharers(bool disks_fill) {
+  disks_fill_ = disks_fill;
+  using Role = SharedProgram::Role;
+  std::uint32_t machine = kWriters + 4;
+  for (const Role role : {Role::Maker, Role::Writer, Role::Reader}) {
+    const std::uint32_t count = role == Role::Reader ? UINT32_MAX : kSharedOperations;
+    sharers_.push_back({&cluster_.client(machine++), role, {}, count});
+    start_sharer(sharers_.back());
+  }
+}
+
+void Users::start_sharer(Sharer& sharer) {
+  client::Options mount = cluster_.mount_options(*sharer.machine);
+  const SharedModel::Mount number = ++shared_lives_;
+  mount.client_name += fmt::format(".{}", number);
+  sharer.machine->start([&](Env& env) {
+    auto program = std::make_shared<SharedProgram>(env, std::move(mount), journal_, sharer.role, number,
+                                                   sharer.operations_left, disks_fill_);
+    sharer.program = program;
+    return program;
+  });
+}
+
+/// Requires: its machine dies next.
+void Users::end(Sharer& sharer) {
+  if (const auto program = sharer.program.lock()) sharer.operations_left = program->operations_left();
+}
+
+void Users::kill_sharer(std::size_t which) {
+  Sharer& sharer = sharers_[which];
+  if (!sharer.machine->alive() || sharer.finished()) return;
+  end(sharer);
+  sharer.machine->kill();
 }
 
 void Users::start_writer(std::size_t which) {
@@ -112,6 +148,11 @@ void Users::lose_all_power(Time synced_at) {
   }
   if (names_machine_ != nullptr && !names_done()) names_machine_->power_cut();
   reader_machine_->power_cut();
+  for (Sharer& sharer : sharers_) {
+    if (!sharer.machine->alive() || sharer.finished()) continue;
+    end(sharer);
+    sharer.machine->power_cut();
+  }
 }
 
 void Users::kill_reader() { reader_machine_->kill(); }
@@ -121,6 +162,8 @@ void Users::restart_dead() {
     if (!writers_[i].machine->alive()) start_writer(i);
   if (!reader_machine_->alive()) start_reader();
   if (names_machine_ != nullptr && !names_machine_->alive()) start_names();
+  for (Sharer& sharer : sharers_)
+    if (!sharer.machine->alive()) start_sharer(sharer);
 }
 
 bool Users::names_done() const {
@@ -133,14 +176,22 @@ bool Users::done() const {
     const auto program = writer.program.lock();
     if (!program || !program->finished()) return false;
   }
+  for (const Sharer& sharer : sharers_)
+    if (sharer.role != SharedProgram::Role::Reader && !sharer.finished()) return false;
   return names_machine_ == nullptr || names_done();
 }
 
 void Users::stop_reader() {
   if (const auto program = reader_.lock()) program->stop();
+  for (const Sharer& sharer : sharers_) {
+    const auto program = sharer.program.lock();
+    if (program && sharer.role == SharedProgram::Role::Reader) program->stop();
+  }
 }
 
 bool Users::reader_done() const {
+  for (const Sharer& sharer : sharers_)
+    if (!sharer.finished()) return false;
   const auto program = reader_.lock();
   return program && program->finished();
 }
@@ -150,6 +201,10 @@ std::string Users::describe() const {
   for (const Writer& writer : writers_) {
     const auto program = writer.program.lock();
     text += program ? program->describe() + "; " : writer.machine->name() + " is dead; ";
+  }
+  for (const Sharer& sharer : sharers_) {
+    const auto program = sharer.program.lock();
+    text += program ? program->describe() + "; " : sharer.machine->name() + " is dead; ";
   }
   if (const auto program = names_.lock()) text += program->describe() + "; ";
   if (const auto program = reader_.lock()) text += program->describe() + "; ";

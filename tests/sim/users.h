@@ -8,6 +8,7 @@
 
 #include "tests/sim/client_program.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/shared_worker.h"
 
 namespace mendfs::sim {
 
@@ -19,6 +20,8 @@ class Users {
 
   /// `with_names`: one more that changes names only.
   void start(WorkerOptions options, bool with_names);
+  /// Some more, who write and read one file together.
+  void start_sharers(bool disks_fill);
   const NameLedger& names() const { return ledger_; }
   /// kill -9 of a mount; what it had in hand is in doubt.
   void kill_writer(std::size_t which);
@@ -29,6 +32,8 @@ class Users {
   /// Every machine loses power at once, these too: the servers are the caller's.
   void lose_all_power(Time synced_at);
   std::size_t writer_count() const { return writers_.size(); }
+  void kill_sharer(std::size_t which);
+  std::size_t sharer_count() const { return sharers_.size(); }
   /// Starts new mounts in the place of dead ones.
   void restart_dead();
 
@@ -46,6 +51,18 @@ class Users {
     std::uint32_t operations_left = 0;
     Inheritance inheritance;
   };
+  struct Sharer {
+    SimProcess* machine = nullptr;
+    SharedProgram::Role role = SharedProgram::Role::Writer;
+    std::weak_ptr<SharedProgram> program;
+    std::uint32_t operations_left = 0;
+    bool finished() const {
+      const auto running = program.lock();
+      return running && running->finished();
+    }
+  };
+  void start_sharer(Sharer& sharer);
+  void end(Sharer& sharer);
   void start_writer(std::size_t which);
   void start_reader();
   void start_names();
@@ -62,6 +79,9 @@ class Users {
   std::weak_ptr<NameProgram> names_;
   NameLedger ledger_;
   std::uint32_t names_lives_ = 0;
+  std::vector<Sharer> sharers_;
+  SharedModel::Mount shared_lives_ = 0;
+  bool disks_fill_ = false;
 };
 
 }  // namespace mendfs::sim

@@ -1,0 +1,122 @@
+#include "tests/sim/shared_model.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+namespace mendfs::sim {
+
+SharedModel::SharedModel(std::string content, std::uint32_t block_size) : block_size_(block_size) {
+  writes_.push_back({0, 0, std::move(content), 0, 0, 0, true});
+}
+
+SharedModel::Write SharedModel::begin(Mount mount, std::uint64_t offset, std::string bytes) {
+  writes_.push_back({mount, offset, std::move(bytes), now()});
+  return writes_.size() - 1;
+}
+
+void SharedModel::settle(Write write) {
+  if (writes_[write].settled == UINT64_MAX) writes_[write].settled = now();
+}
+
+void SharedModel::make_durable(Write write) {
+  settle(write);
+  writes_[write].is_durable = true;
+}
+
+void SharedModel::lose_power() {
+  for (Written& written : writes_)
+    if (!written.is_durable) written.settled = UINT64_MAX;
+}
+
+std::optional<std::string> SharedModel::check(std::string_view bytes, Moment since, Mount own) {
+  if (bytes.size() != size()) return fmt::format("{} bytes of {}", bytes.size(), size());
+  for (std::uint64_t begin = 0; begin < bytes.size(); begin += block_size_) {
+    const std::uint64_t count = std::min<std::uint64_t>(block_size_, bytes.size() - begin);
+    if (auto wrong = check_block(begin, bytes.substr(begin, count), since, own)) return wrong;
+  }
+  return std::nullopt;
+}
+
+/// Where writes begin and end within the block, and where it does.
+std::vector<std::uint64_t> SharedModel::ends_in(std::uint64_t begin, std::uint64_t end) const {
+  std::set<std::uint64_t> ends{begin, end};
+  for (const Written& written : writes_)
+    for (const std::uint64_t place : {written.offset, written.offset + written.bytes.size()})
+      if (place > begin && place < end) ends.insert(place);
+  return {ends.begin(), ends.end()};
+}
+
+std::optional<std::string> SharedModel::check_block(std::uint64_t begin, std::string_view bytes, Moment since,
+                                                    Mount own) {
+  const std::uint64_t block = begin / block_size_;
+  const std::vector<std::uint64_t> ends = ends_in(begin, begin + bytes.size());
+  std::vector<Stretch> stretches;
+  std::set<Write> applied;
+  const auto is_own_news = [&](Write write) { return writes_[write].mount == own && writes_[write].settled > since; };
+  for (std::size_t i = 0; i + 1 < ends.size(); ++i) {
+    Stretch stretch{ends[i], ends[i + 1], std::nullopt};
+    std::size_t candidates = 0;
+    for (Write write = 0; write < writes_.size(); ++write) {
+      const Written& written = writes_[write];
+      if (!written.covers(stretch.from, stretch.to)) continue;
+      if (written.at(stretch.from, stretch.to) != bytes.substr(stretch.from - begin, stretch.to - stretch.from))
+        continue;
+      ++candidates;
+      stretch.shown = write;
+    }
+    if (candidates == 0)
+      return fmt::format("block {}: bytes {} to {} that nobody wrote there", block, stretch.from, stretch.to);
+    if (candidates > 1) stretch.shown.reset();
+    if (stretch.shown && !is_own_news(*stretch.shown)) applied.insert(*stretch.shown);
+    stretches.push_back(stretch);
+  }
+  for (Write write = 0; write < writes_.size(); ++write)
+    if (writes_[write].settled <= since) applied.insert(write);
+
+  for (const Stretch& stretch : stretches) {
+    if (!stretch.shown || is_own_news(*stretch.shown)) continue;
+    for (const Write earlier : applied) {
+      if (earlier == *stretch.shown || !writes_[earlier].covers(stretch.from, stretch.to)) continue;
+      if (seen_.contains({block, {earlier, *stretch.shown}})) continue;
+      if (is_before(block, *stretch.shown, earlier))
+        return fmt::format("block {}: bytes {} to {} of {}, though {} came after it", block, stretch.from, stretch.to,
+                           describe(*stretch.shown), describe(earlier));
+      seen_.insert({block, {earlier, *stretch.shown}});
+    }
+  }
+  return std::nullopt;
+}
+
+bool SharedModel::touches(const Written& written, std::uint64_t block) const {
+  return written.offset < (block + 1) * block_size_ && block * block_size_ < written.offset + written.bytes.size();
+}
+
+/// By what was seen, by what was acknowledged before the other one began, or by the order within one mount.
+bool SharedModel::is_before(std::uint64_t block, Write a, Write b) const {
+  std::set<Write> reached{a};
+  std::vector<Write> next{a};
+  while (!next.empty()) {
+    const Write write = next.back();
+    next.pop_back();
+    if (write == b) return true;
+    const Written& written = writes_[write];
+    for (Write later = 0; later < writes_.size(); ++later) {
+      const Written& other = writes_[later];
+      if (!touches(other, block)) continue;
+      const bool is_same_mount = written.mount == other.mount && written.taken < other.begun;
+      const bool follows = written.settled < other.begun || is_same_mount || seen_.contains({block, {write, later}});
+      if (follows && reached.insert(later).second) next.push_back(later);
+    }
+  }
+  return false;
+}
+
+std::string SharedModel::describe(Write write) const {
+  const Written& written = writes_[write];
+  return fmt::format("write {} (mount {}, {}+{}, begun {}, taken {}, settled {}{})", write, written.mount,
+                     written.offset, written.bytes.size(), written.begun, static_cast<std::int64_t>(written.taken),
+                     static_cast<std::int64_t>(written.settled), written.is_durable ? ", durable" : "");
+}
+
+}  // namespace mendfs::sim
