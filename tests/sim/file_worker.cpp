@@ -30,7 +30,8 @@ std::vector<Journal::File*> FileWorker::die(bool all_delivered) {
     file.deleted = mine.removed;
     if (file.deleted) continue;
     left.push_back(&file);
-    if (all_delivered && !file.changing) {
+    // What a full disk refused may not have been told yet.
+    if (all_delivered && !file.changing && !options_.disks_fill) {
       file.model.settle_bytes(file.model.mark());
       file.size_untold = true;
     } else {

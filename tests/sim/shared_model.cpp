@@ -7,12 +7,16 @@
 namespace mendfs::sim {
 
 SharedModel::SharedModel(std::string content, std::uint32_t block_size) : block_size_(block_size) {
+  of_block_.resize((content.size() + block_size - 1) / block_size, {0});
   writes_.push_back({0, 0, std::move(content), 0, 0, 0, true});
 }
 
 SharedModel::Write SharedModel::begin(Mount mount, std::uint64_t offset, std::string bytes) {
+  const Write write = writes_.size();
+  for (std::uint64_t block = offset / block_size_; block * block_size_ < offset + bytes.size(); ++block)
+    of_block_[block].push_back(write);
   writes_.push_back({mount, offset, std::move(bytes), now()});
-  return writes_.size() - 1;
+  return write;
 }
 
 void SharedModel::settle(Write write) {
@@ -41,8 +45,8 @@ std::optional<std::string> SharedModel::check(std::string_view bytes, Moment sin
 /// Where writes begin and end within the block, and where it does.
 std::vector<std::uint64_t> SharedModel::ends_in(std::uint64_t begin, std::uint64_t end) const {
   std::set<std::uint64_t> ends{begin, end};
-  for (const Written& written : writes_)
-    for (const std::uint64_t place : {written.offset, written.offset + written.bytes.size()})
+  for (const Write write : of_block_[begin / block_size_])
+    for (const std::uint64_t place : {writes_[write].offset, writes_[write].offset + writes_[write].bytes.size()})
       if (place > begin && place < end) ends.insert(place);
   return {ends.begin(), ends.end()};
 }
@@ -57,7 +61,7 @@ std::optional<std::string> SharedModel::check_block(std::uint64_t begin, std::st
   for (std::size_t i = 0; i + 1 < ends.size(); ++i) {
     Stretch stretch{ends[i], ends[i + 1], std::nullopt};
     std::size_t candidates = 0;
-    for (Write write = 0; write < writes_.size(); ++write) {
+    for (const Write write : of_block_[block]) {
       const Written& written = writes_[write];
       if (!written.covers(stretch.from, stretch.to)) continue;
       if (written.at(stretch.from, stretch.to) != bytes.substr(stretch.from - begin, stretch.to - stretch.from))
@@ -71,7 +75,7 @@ std::optional<std::string> SharedModel::check_block(std::uint64_t begin, std::st
     if (stretch.shown && !is_own_news(*stretch.shown)) applied.insert(*stretch.shown);
     stretches.push_back(stretch);
   }
-  for (Write write = 0; write < writes_.size(); ++write)
+  for (const Write write : of_block_[block])
     if (writes_[write].settled <= since) applied.insert(write);
 
   for (const Stretch& stretch : stretches) {
@@ -88,10 +92,6 @@ std::optional<std::string> SharedModel::check_block(std::uint64_t begin, std::st
   return std::nullopt;
 }
 
-bool SharedModel::touches(const Written& written, std::uint64_t block) const {
-  return written.offset < (block + 1) * block_size_ && block * block_size_ < written.offset + written.bytes.size();
-}
-
 /// By what was seen, by what was acknowledged before the other one began, or by the order within one mount.
 bool SharedModel::is_before(std::uint64_t block, Write a, Write b) const {
   std::set<Write> reached{a};
@@ -101,9 +101,8 @@ bool SharedModel::is_before(std::uint64_t block, Write a, Write b) const {
     next.pop_back();
     if (write == b) return true;
     const Written& written = writes_[write];
-    for (Write later = 0; later < writes_.size(); ++later) {
+    for (const Write later : of_block_[block]) {
       const Written& other = writes_[later];
-      if (!touches(other, block)) continue;
       const bool is_same_mount = written.mount == other.mount && written.taken < other.begun;
       const bool follows = written.settled < other.begun || is_same_mount || seen_.contains({block, {write, later}});
       if (follows && reached.insert(later).second) next.push_back(later);

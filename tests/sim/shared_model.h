@@ -72,13 +72,13 @@ class SharedModel {
   };
   std::vector<std::uint64_t> ends_in(std::uint64_t begin, std::uint64_t end) const;
   std::optional<std::string> check_block(std::uint64_t begin, std::string_view bytes, Moment since, Mount own);
-  bool touches(const Written& written, std::uint64_t block) const;
   bool is_before(std::uint64_t block, Write a, Write b) const;
   std::string describe(Write write) const;
 
   std::uint32_t block_size_;
   Moment clock_ = 0;
   std::vector<Written> writes_;
+  std::vector<std::vector<Write>> of_block_;  // those that touch it
   /// By block: which write was seen to come before which.
   std::set<std::pair<std::uint64_t, std::pair<Write, Write>>> seen_;
 };

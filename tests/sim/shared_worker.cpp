@@ -116,7 +116,7 @@ Task<void> SharedProgram::work(Descriptor descriptor) {
 
 Task<bool> SharedProgram::step(Descriptor* descriptor) {
   if (role_ == Role::Reader) {
-    co_await sleep_for(env_.loop, kTogetherEvery / 2 + Duration(random_.below(20'000'000)));
+    co_await sleep_for(env_.loop, std::chrono::milliseconds(random_.between(30, 120)));
     co_return co_await read(descriptor);
   }
   const std::uint64_t what = random_.below(8);
