@@ -78,22 +78,27 @@ std::optional<std::string> SharedModel::check_block(std::uint64_t begin, std::st
   for (const Write write : of_block_[block])
     if (writes_[write].settled <= since) applied.insert(write);
 
+  // Of this reading only: the order of writes that are not acknowledged yet is open, and may change with a server's
+  // fate.
+  Order here;
   for (const Stretch& stretch : stretches) {
     if (!stretch.shown || is_own_news(*stretch.shown)) continue;
-    for (const Write earlier : applied) {
-      if (earlier == *stretch.shown || !writes_[earlier].covers(stretch.from, stretch.to)) continue;
-      if (seen_.contains({block, {earlier, *stretch.shown}})) continue;
-      if (is_before(block, *stretch.shown, earlier))
-        return fmt::format("block {}: bytes {} to {} of {}, though {} came after it", block, stretch.from, stretch.to,
-                           describe(*stretch.shown), describe(earlier));
-      seen_.insert({block, {earlier, *stretch.shown}});
-    }
+    for (const Write earlier : applied)
+      if (earlier != *stretch.shown && writes_[earlier].covers(stretch.from, stretch.to))
+        here.insert({block, {earlier, *stretch.shown}});
+  }
+  for (const auto& [where, pair] : here) {
+    const auto [earlier, later] = pair;
+    if (seen_.contains({block, pair})) continue;
+    if (is_before(block, later, earlier, here))
+      return fmt::format("block {}: bytes of {}, though {} came after it", block, describe(later), describe(earlier));
+    if (writes_[earlier].settled <= since && writes_[later].settled <= since) seen_.insert({block, pair});
   }
   return std::nullopt;
 }
 
 /// By what was seen, by what was acknowledged before the other one began, or by the order within one mount.
-bool SharedModel::is_before(std::uint64_t block, Write a, Write b) const {
+bool SharedModel::is_before(std::uint64_t block, Write a, Write b, const Order& here) const {
   std::set<Write> reached{a};
   std::vector<Write> next{a};
   while (!next.empty()) {
@@ -103,8 +108,10 @@ bool SharedModel::is_before(std::uint64_t block, Write a, Write b) const {
     const Written& written = writes_[write];
     for (const Write later : of_block_[block]) {
       const Written& other = writes_[later];
-      const bool is_same_mount = written.mount == other.mount && written.taken < other.begun;
-      const bool follows = written.settled < other.begun || is_same_mount || seen_.contains({block, {write, later}});
+      // Of two that do not overlap, the mount may send the later one first.
+      const bool is_same_mount = written.mount == other.mount && written.taken < other.begun && written.overlaps(other);
+      const bool is_seen = seen_.contains({block, {write, later}}) || here.contains({block, {write, later}});
+      const bool follows = written.settled < other.begun || is_same_mount || is_seen;
       if (follows && reached.insert(later).second) next.push_back(later);
     }
   }

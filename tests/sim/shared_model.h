@@ -1,13 +1,13 @@
 // What a file may be found to contain that several mounts write at once: the oracle of concurrent writes. Pure.
 //
 // The promise is one order for each block. Every write is whole in each block that it touches, a write that was
-// acknowledged before another one began comes before it, and all readers see one and the same order:
+// acknowledged before another one began comes before it, and of what is acknowledged all readers see the same order:
 //
 //   block    |----- a -----|            a and b overlap and are acknowledged both. Who reads "aab" has seen a before b
 //   another       |---- b ----|         in this block, and nobody may ever read a's bytes where both wrote.
 //
 // Which writes a reader saw follows from the bytes of each stretch of the block that the same writes cover. What it
-// says of their order is kept: an order that goes in a circle is the failure.
+// says of the order of acknowledged writes is kept: an order that goes in a circle is the failure.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ class SharedModel {
 
   /// A write is given to a mount.
   Write begin(Mount mount, std::uint64_t offset, std::string bytes);
-  /// The mount has taken it: it comes before what is given to this mount from now on.
+  /// The mount has taken it: it comes before what is given to this mount from now on for the same bytes.
   void taken(Write write) { writes_[write].taken = now(); }
   /// It is on all copies, as a flush or close that began after it was taken says. A write that ended with an error
   /// never is: it may be seen or not.
@@ -61,6 +61,9 @@ class SharedModel {
     bool is_durable = false;
 
     bool covers(std::uint64_t from, std::uint64_t to) const { return offset <= from && to <= offset + bytes.size(); }
+    bool overlaps(const Written& other) const {
+      return offset < other.offset + other.bytes.size() && other.offset < offset + bytes.size();
+    }
     std::string_view at(std::uint64_t from, std::uint64_t to) const {
       return std::string_view(bytes).substr(from - offset, to - from);
     }
@@ -72,15 +75,16 @@ class SharedModel {
   };
   std::vector<std::uint64_t> ends_in(std::uint64_t begin, std::uint64_t end) const;
   std::optional<std::string> check_block(std::uint64_t begin, std::string_view bytes, Moment since, Mount own);
-  bool is_before(std::uint64_t block, Write a, Write b) const;
+  /// By block: which write came before which.
+  using Order = std::set<std::pair<std::uint64_t, std::pair<Write, Write>>>;
+  bool is_before(std::uint64_t block, Write a, Write b, const Order& here) const;
   std::string describe(Write write) const;
 
   std::uint32_t block_size_;
   Moment clock_ = 0;
   std::vector<Written> writes_;
   std::vector<std::vector<Write>> of_block_;  // those that touch it
-  /// By block: which write was seen to come before which.
-  std::set<std::pair<std::uint64_t, std::pair<Write, Write>>> seen_;
+  Order seen_;                                // of writes that were settled when they were seen
 };
 
 }  // namespace mendfs::sim

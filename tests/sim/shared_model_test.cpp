@@ -22,18 +22,30 @@ TEST_CASE("concurrent writes are seen in any order, but in one, and each whole",
   CHECK(is_right(model, "................"));
   CHECK(is_right(model, "aaaaaaaa........"));
   CHECK_FALSE(is_right(model, "aaaa............"));
+  CHECK_FALSE(is_right(model, "aaa.bbbbbbbb...."));
+  // While neither is acknowledged, the order is open.
+  CHECK(is_right(model, "aaaabbbbbbbb...."));
+  CHECK(is_right(model, "aaaaaaaabbbb...."));
+  model.settle(a);
+  model.settle(b);
+  CHECK_FALSE(is_right(model, "aaaaaaaa........"));
   SECTION("a came first") {
     CHECK(is_right(model, "aaaabbbbbbbb...."));
-    model.settle(a);
-    model.settle(b);
-    CHECK(is_right(model, "aaaabbbbbbbb...."));
     CHECK_FALSE(is_right(model, "aaaaaaaabbbb...."));
-    CHECK_FALSE(is_right(model, "aaaaaaaa........"));
   }
   SECTION("b came first") {
     CHECK(is_right(model, "aaaaaaaabbbb...."));
     CHECK_FALSE(is_right(model, "aaaabbbbbbbb...."));
   }
+}
+
+TEST_CASE("a block that is half of one order and half of the other is wrong at any time", "[shared]") {
+  SharedModel model(letters('.', 16), 16);
+  (void)model.begin(1, 0, letters('a', 16));
+  (void)model.begin(2, 4, letters('b', 8));
+  (void)model.begin(2, 6, letters('c', 2));  // ends a stretch within b
+  CHECK(is_right(model, "aaaabbbbbbbbaaaa"));
+  CHECK_FALSE(is_right(model, "aaaabbaabbbbaaaa"));
 }
 
 TEST_CASE("what was acknowledged is never undone by a write of other bytes", "[shared]") {
