@@ -32,12 +32,12 @@
 namespace mendfs::store {
 
 struct StoreOptions {
-  std::string name = "dataserver";             // for sentences: "dataserver 3 (./datastore3)"
-  std::uint64_t segment_size = 64u << 20;      // a segment is closed when it reaches it; less on a small disk
-  std::uint64_t reserve_size = 64u << 20;      // free space that only SpaceUse::Reserve may use
-  std::uint64_t index_flush_size = 32u << 20;  // of index changes in memory
-  std::uint64_t replay_size_max = 1u << 30;    // of segments that a restart reads again
-  std::size_t cached_runs_max = 200'000;       // index entries in memory, about 150 bytes each
+  std::string name = "dataserver";            // for sentences: "dataserver 3 (./datastore3)"
+  std::uint64_t segment_size = 64u << 20;     // a segment is closed when it reaches it; less on a small disk
+  std::uint64_t reserve_size = 64u << 20;     // free space that only SpaceUse::Reserve may use
+  std::uint64_t index_flush_size = 8u << 20;  // of index changes in memory; a start after a kill redoes them
+  std::uint64_t replay_size_max = 1u << 30;   // of segments that a restart reads again
+  std::size_t cached_runs_max = 200'000;      // index entries in memory, about 150 bytes each
   std::uint64_t compaction_bytes_per_second = 64u << 20;
   double compaction_live_max = 0.5;  // segments with a smaller live share are emptied, fuller ones on a full disk
 };
