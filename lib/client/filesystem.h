@@ -234,7 +234,8 @@ class Filesystem {
   Task<void> until_cut(File file);
   Task<void> cut_given_up(File file);
   Task<Result<void>> sync_data(std::shared_ptr<Handle> handle);
-  Task<Result<void>> sync_file(File file, bool data_only);
+  Task<Result<void>> sync_file(File file, bool data_only, const Handle* asking);
+  Task<Result<void>> sync_bytes(File file, const Handle* asking);
   bool has_undurable_entry(const OpenFile& file) const;
   Task<Result<void>> sync_metadata(File file);
   void fail(OpenFile& file, const Error& error);

@@ -223,7 +223,7 @@ Task<Result<void>> Filesystem::fsync(HandleId id, bool data_only) {
   // A longer file is told once its bytes are there.
   if (file->size() > file->attributes.size) {
     MENDFS_CO_TRY_VOID(co_await deliver_all(handle));
-    co_return co_await sync_file(file, data_only);
+    co_return co_await sync_file(file, data_only, handle.get());
   }
   std::vector<Task<Result<void>>> both;
   both.push_back(sync_data(handle));
@@ -232,14 +232,25 @@ Task<Result<void>> Filesystem::fsync(HandleId id, bool data_only) {
   for (const Result<void>& result : results)
     if (!result) co_return result;
   // Somebody cut it meanwhile, and these bytes made it longer again.
-  if (file->known_end() > file->attributes.size) co_return co_await sync_file(file, data_only);
+  if (file->known_end() > file->attributes.size) co_return co_await sync_file(file, data_only, handle.get());
   co_return Result<void>{};
 }
 
 Task<Result<void>> Filesystem::sync_data(std::shared_ptr<Handle> handle) {
   MENDFS_CO_TRY_VOID(co_await deliver_all(handle));
   const File file = handle->file;
-  co_return co_await syncer_->sync(file);
+  co_return co_await sync_bytes(file, handle.get());
+}
+
+/// Bytes that were lost are nobody's to sync any more: the handles that do not ask now hear of it with their next call.
+Task<Result<void>> Filesystem::sync_bytes(File file, const Handle* asking) {
+  const Result<void> synced = co_await syncer_->sync(file);
+  if (synced.code() != ErrorCode::Io) co_return synced;
+  for (auto& [id, handle] : handles_) {
+    const bool is_other = handle->file == file && handle->flags.write && handle.get() != asking;
+    if (is_other && !handle->failure) handle->failure = synced.error();
+  }
+  co_return synced;
 }
 
 bool Filesystem::has_undurable_entry(const OpenFile& file) const {
@@ -247,9 +258,9 @@ bool Filesystem::has_undurable_entry(const OpenFile& file) const {
 }
 
 /// Data and metadata side by side.
-Task<Result<void>> Filesystem::sync_file(File file, bool data_only) {
+Task<Result<void>> Filesystem::sync_file(File file, bool data_only, const Handle* asking) {
   std::vector<Task<Result<void>>> both;
-  both.push_back(syncer_->sync(file));
+  both.push_back(sync_bytes(file, asking));
   const bool is_longer = file->known_end() > file->attributes.size;
   if (!data_only || is_longer || has_undurable_entry(*file)) both.push_back(sync_metadata(file));
   const std::vector<Result<void>> results = co_await all_of(loop_, std::move(both));
@@ -282,7 +293,7 @@ Task<Result<void>> Filesystem::sync_all() {
   Result<void> worst;
   for (const File& file : files) {
     co_await writer_->until_delivered(file, file->next_ticket - 1);
-    const Result<void> synced = co_await sync_file(file, false);
+    const Result<void> synced = co_await sync_file(file, false, nullptr);
     if (!synced && !file->is_gone) worst = synced;
   }
   const Result<void> names = co_await make_all_durable();

@@ -48,11 +48,13 @@ Task<Result<void>> Syncer::sync(std::shared_ptr<OpenFile> file) {
       restarted[need.in.slot].push_back(std::move(need));
     }
   }
+  bool is_lost = false;
   for (const auto& [range, holders] : restarted_holders) {
     if (holders.size() < file->layout.copy_count) continue;
     std::erase_if(file->unsynced, [&, lost = range](const auto& entry) { return entry.first.range == lost; });
-    co_return Error{ErrorCode::Io, "every server that held these bytes restarted before they were synced"};
+    is_lost = true;
   }
+  if (is_lost) co_return Error{ErrorCode::Io, "every server that held these bytes restarted before they were synced"};
   std::vector<Task<Result<void>>> again;
   for (const auto& [slot, needs] : restarted) again.push_back(sync_restarted(slot, &needs, Patience::Fsync));
   const std::vector<Result<void>> caught_up = co_await all_of(loop_, std::move(again));

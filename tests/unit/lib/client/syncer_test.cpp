@@ -175,6 +175,24 @@ TEST_CASE("fsync survives one holder's restart and fails when all have lost the 
   CHECK(mount.cluster.run(mount.filesystem->fsync(file.handle, true)).code() == ErrorCode::Io);
 }
 
+TEST_CASE("bytes that all holders have lost are reported once on each handle that writes", "[client]") {
+  Mounted mount(2);
+  const Opened file = mount.create("a");
+  const auto other = mount.cluster.run(mount.filesystem->open(file.attributes.inode, kReadWrite));
+  REQUIRE(other);
+  for (const unsigned seed : {2u, 3u}) {
+    mount.write(other->handle, 0, pattern(4000, seed));
+    mount.flush(other->handle);
+  }
+  mount.cluster.stores[0].boot = {10, 10};
+  mount.cluster.stores[1].boot = {11, 11};
+  const auto sync = [&](HandleId handle) { return mount.cluster.run(mount.filesystem->fsync(handle, true)); };
+  CHECK(sync(file.handle).code() == ErrorCode::Io);
+  CHECK(sync(file.handle).ok());
+  CHECK(sync(other->handle).code() == ErrorCode::Io);
+  CHECK(sync(other->handle).ok());
+}
+
 TEST_CASE("machines that restart at the same time may have lost the bytes, and fsync says so", "[client]") {
   Mounted mount(2);
   const Opened file = mount.create("a");
