@@ -90,7 +90,7 @@ std::optional<std::string> SharedModel::check_block(std::uint64_t begin, std::st
   for (const auto& [where, pair] : here) {
     const auto [earlier, later] = pair;
     if (seen_.contains({block, pair})) continue;
-    if (is_before(block, later, earlier, here))
+    if (is_before(block, later, earlier, here, since))
       return fmt::format("block {}: bytes of {}, though {} came after it", block, describe(later), describe(earlier));
     if (writes_[earlier].settled <= since && writes_[later].settled <= since) seen_.insert({block, pair});
   }
@@ -98,7 +98,7 @@ std::optional<std::string> SharedModel::check_block(std::uint64_t begin, std::st
 }
 
 /// By what was seen, by what was acknowledged before the other one began, or by the order within one mount.
-bool SharedModel::is_before(std::uint64_t block, Write a, Write b, const Order& here) const {
+bool SharedModel::is_before(std::uint64_t block, Write a, Write b, const Order& here, Moment since) const {
   std::set<Write> reached{a};
   std::vector<Write> next{a};
   while (!next.empty()) {
@@ -110,7 +110,10 @@ bool SharedModel::is_before(std::uint64_t block, Write a, Write b, const Order& 
       const Written& other = writes_[later];
       // Of two that do not overlap, the mount may send the later one first.
       const bool is_same_mount = written.mount == other.mount && written.taken < other.begun && written.overlaps(other);
-      const bool is_seen = seen_.contains({block, {write, later}}) || here.contains({block, {write, later}});
+      // Who began to read before both were acknowledged may have been answered while their order was open.
+      const bool was_closed = written.settled <= since && other.settled <= since;
+      const bool is_seen =
+          (was_closed && seen_.contains({block, {write, later}})) || here.contains({block, {write, later}});
       const bool follows = written.settled < other.begun || is_same_mount || is_seen;
       if (follows && reached.insert(later).second) next.push_back(later);
     }

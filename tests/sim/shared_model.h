@@ -77,7 +77,7 @@ class SharedModel {
   std::optional<std::string> check_block(std::uint64_t begin, std::string_view bytes, Moment since, Mount own);
   /// By block: which write came before which.
   using Order = std::set<std::pair<std::uint64_t, std::pair<Write, Write>>>;
-  bool is_before(std::uint64_t block, Write a, Write b, const Order& here) const;
+  bool is_before(std::uint64_t block, Write a, Write b, const Order& here, Moment since) const;
   std::string describe(Write write) const;
 
   std::uint32_t block_size_;
