@@ -118,6 +118,8 @@ class Scripts(Scenario):
 
     def test_a_taken_port_is_named_and_nothing_started(self):
         with socket.socket() as other:
+            # Connections of the test before to a server on this port may not be forgotten yet.
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             other.bind(("127.0.0.1", self.data_ports[2]))
             other.listen()
             code, output = self.script("up")
