@@ -10,8 +10,8 @@ namespace mendfs::client {
 namespace {
 
 /// Beyond so many blocks waiting, reads do not go first any more.
-constexpr std::uint64_t kBlocksWaitingMax = 512u << 10;
-/// Beyond so many the next read waits: 32 bytes are kept of each, and checks have to keep up.
+constexpr std::uint64_t kBlocksWaitingMax = 128u << 10;
+/// Beyond so many the next read waits: checks have to keep up, or mending would come later than within the second.
 constexpr std::uint64_t kBlocksMax = 2 * kBlocksWaitingMax;
 /// A message is closed once it has so many.
 constexpr std::uint64_t kMessageBlocks = 1024;

@@ -148,7 +148,7 @@ void Filesystem::note_name(InodeNumber inode, std::string name) {
   names_[inode] = std::move(name);
 }
 
-/// What a change of ours touched goes into the cache, and into the files that are open.
+/// What a change of ours touched goes into the cache.
 void Filesystem::note_change(const protocol::MetaReply& reply) {
   if (reply.repeated)
     cache_.forget_before(reply.index);
