@@ -1,5 +1,7 @@
 #include "env/posix/posix_loop.h"
 
+#include <sched.h>
+
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -11,6 +13,8 @@
 #include <optional>
 #include <unordered_map>
 #include <utility>
+
+#include "env/posix/busy_poll.h"
 
 namespace mendfs {
 namespace {
@@ -41,6 +45,8 @@ struct PosixLoop::Parts {
   std::map<std::pair<Time, TimerId>, std::function<void()>> timers;
   std::unordered_map<TimerId, Time> timer_times;
   TimerId last_timer = 0;
+
+  BusyPoll busy_poll;
 };
 
 PosixLoop::PosixLoop() : parts_(std::make_unique<Parts>()) { std::signal(SIGPIPE, SIG_IGN); }
@@ -112,11 +118,24 @@ void PosixLoop::run() {
     run_ready();
     // What the callback of a socket posts runs right behind it, before Asio asks the kernel for news.
     if (parts_->ready.empty()) {
-      parts_->context.run_one();
+      wait_for_news();
     } else {
       parts_->context.poll();
     }
   }
+}
+
+void PosixLoop::wait_for_news() {
+  if (parts_->context.poll_one() > 0) return;
+  const Time idle_since = now();
+  Time looked_for{0};
+  while (looked_for < parts_->busy_poll.span()) {
+    ::sched_yield();
+    looked_for = now() - idle_since;
+    if (parts_->context.poll_one() > 0) return parts_->busy_poll.came(looked_for);
+  }
+  parts_->context.run_one();
+  parts_->busy_poll.came(now() - idle_since);
 }
 
 void PosixLoop::stop() { parts_->context.stop(); }

@@ -38,6 +38,7 @@ class PosixLoop final : public Loop {
  private:
   struct Parts;
   void run_ready();
+  void wait_for_news();
   void arm_timer();
   void run_due_timers();
   void wait_for_signal();
