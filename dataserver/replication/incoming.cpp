@@ -25,12 +25,17 @@ Result<std::vector<Run>> take_runs(const Node& node, Slot range, std::vector<Run
     Run run{std::move(summary.header), std::move(summary.digests), data.slice(offset, size)};
     run.header.copy = *copy;
     offset += size;
-    if (run.header.kind == RunKind::Data && !digests_match(run.data, layout.block_size, run.digests))
-      return Error{ErrorCode::Corruption, "the bytes of a run were damaged on their way"};
     runs.push_back(std::move(run));
   }
   if (offset != data.size()) return Error{ErrorCode::Malformed, "more bytes than the runs name"};
   return runs;
+}
+
+Result<void> verify_runs(const std::vector<Run>& runs) {
+  for (const Run& run : runs)
+    if (run.header.kind == RunKind::Data && !digests_match(run.data, run.header.layout.block_size, run.digests))
+      return Error{ErrorCode::Corruption, "the bytes of a run were damaged on their way"};
+  return {};
 }
 
 Run part_of(const Run& run, std::uint32_t begin, std::uint32_t end) {

@@ -107,6 +107,7 @@ Task<Result<void>> RangePull::pull_batch(Batch batch) {
   if (!answer) co_return answer.error();
   Result<std::vector<Run>> runs = take_runs(node_, range_, std::move(answer->reply.runs), answer->data);
   if (!runs) co_return runs.error();
+  MENDFS_CO_TRY_VOID(verify_runs(*runs));
   Result<void> stored = store_runs(*runs);
   if (!stored) co_return stored;
   for (const Run& run : *runs) blocks_pulled_ += run.header.blocks.count;

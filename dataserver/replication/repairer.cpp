@@ -82,9 +82,10 @@ Task<Result<void>> Repairer::repair_chunk(InodeNumber inode, Slot range, BlockRu
       if (!recorded) node_.note_store_error(recorded.error());
     }
     Result<std::vector<Run>> fetched = take_runs(node_, range, std::move(answer->reply.runs), answer->data);
-    if (!fetched) {
+    const Result<void> usable = fetched ? verify_runs(*fetched) : fetched.error();
+    if (!usable) {
       node_.env.log.warn("a holder sent runs that cannot be used slot={} inode={} reason=\"{}\"", holder, inode,
-                         fetched.error().message);
+                         usable.error().message);
       outcome->all_answered = false;
       continue;
     }

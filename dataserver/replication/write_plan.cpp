@@ -67,12 +67,6 @@ void split_part(const WritePart& part, std::uint32_t block_size, std::size_t off
   if (whole_end < count) add(whole_end, count, 0, part.last_end);
 }
 
-bool digests_fit(const PlannedRun& run, ByteView bytes, std::uint32_t block_size) {
-  if (run.kind != RunKind::Data) return true;
-  if (run.partial) return sha256(bytes) == run.digests.front();
-  return digests_match(bytes, block_size, run.digests);
-}
-
 Run merged_block(const PlannedRun& planned, const Buffer& written, RunHeader header, const Buffer& old_bytes) {
   const std::uint32_t block_size = header.layout.block_size;
   const std::size_t old_size = old_bytes.size();
@@ -124,9 +118,6 @@ Result<WritePlan> plan_write(const protocol::WriteRequest& request, Buffer data)
   }
   if (offset != data.size()) return malformed("more bytes than it names");
   MENDFS_TRY_VOID(check_disjoint(request.parts));
-  for (const PlannedRun& run : plan.runs)
-    if (!digests_fit(run, data.view().subspan(run.offset, run.size), block_size))
-      return Error{ErrorCode::Corruption, "the bytes of a write were damaged on their way"};
   plan.data = std::move(data);
   return plan;
 }

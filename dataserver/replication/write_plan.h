@@ -32,8 +32,8 @@ struct WritePlan {
   std::vector<BlockRun> blocks() const;
 };
 
-/// Checks sizes, limits and that the parts are disjoint (Malformed), and every digest (Corruption: the bytes were
-/// damaged on their way). The caller has checked the layout and that the blocks are its own.
+/// Checks sizes, limits and that the parts are disjoint (Malformed). The caller has checked the layout and that the
+/// blocks are its own, the connection that the bytes are those which were sent.
 Result<WritePlan> plan_write(const protocol::WriteRequest& request, Buffer data);
 
 /// What to store. `old_bytes` has, for each partial run in order, the bytes that count of the block as it is (at most B

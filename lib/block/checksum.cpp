@@ -3,11 +3,16 @@
 #include "block/checksum.h"
 
 #include <openssl/sha.h>
+#ifdef __x86_64__
+#include <xxh_x86dispatch.h>  // the same functions, with the widest instructions of the CPU at hand
+#else
 #include <xxhash.h>
+#endif
 
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <memory>
 
 #include "block/sha256_lanes.h"
 
@@ -85,6 +90,17 @@ const Digest& zero_digest(std::uint32_t block_size) {
 }
 
 std::uint64_t checksum64(ByteView bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+std::uint64_t checksum64(std::span<const Buffer> pieces) {
+  if (pieces.size() == 1) return checksum64(pieces.front().view());
+  struct Free {
+    void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+  };
+  const std::unique_ptr<XXH3_state_t, Free> state(XXH3_createState());
+  XXH3_64bits_reset(state.get());
+  for (const Buffer& piece : pieces) XXH3_64bits_update(state.get(), piece.data(), piece.size());
+  return XXH3_64bits_digest(state.get());
+}
 
 std::uint64_t checksum64(ByteView bytes, std::uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);

@@ -24,8 +24,10 @@ bool digests_match(ByteView data, std::uint32_t block_size, std::span<const Dige
 /// The digest of a block of zeros.
 const Digest& zero_digest(std::uint32_t block_size);
 
-/// XXH3, 64 bits: guards headers and log entries, where the content is ours and small.
+/// XXH3, 64 bits: guards headers, log entries, and bytes on their way whose SHA-256 somebody else has checked.
 std::uint64_t checksum64(ByteView bytes);
+/// That of all pieces put together.
+std::uint64_t checksum64(std::span<const Buffer> pieces);
 /// The same, another function for each seed.
 std::uint64_t checksum64(ByteView bytes, std::uint64_t seed);
 

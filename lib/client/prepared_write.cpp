@@ -14,10 +14,7 @@ PreparedWrite prepare_write(std::uint64_t offset, Buffer data, std::uint32_t blo
   const std::size_t whole = (bytes.size() - head) / block_size;
   const std::size_t tail = bytes.size() - head - whole * block_size;
   write.digests.resize((head > 0) + whole + (tail > 0));
-  if (head > 0) write.digests.front() = sha256(bytes.first(head));
   digest_blocks(bytes.subspan(head, whole * block_size), block_size, std::span(write.digests).subspan(head > 0, whole));
-  // Only the bytes that are written count, so a partial block is not filled up.
-  if (tail > 0) write.digests.back() = sha256(bytes.last(tail));
   return write;
 }
 

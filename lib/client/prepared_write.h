@@ -14,7 +14,7 @@ struct PreparedWrite {
   std::uint64_t offset = 0;
   Buffer data;
   std::uint32_t block_size = kBlockSizeDefault;
-  /// Of each block touched, in order: a whole block as it is, a partial first or last one of just the bytes here.
+  /// One for each block touched, in order; a partial first or last one has none that counts (WritePart::digests).
   std::vector<Digest> digests;
 };
 

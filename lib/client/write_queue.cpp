@@ -280,7 +280,8 @@ void WriteQueue::make_parts(WriteMessage& message) const {
   }
 }
 
-/// Of contiguous pieces. A block that lies in one piece with digests is not hashed again.
+/// Of contiguous pieces. A block that lies in one piece with digests is not hashed again, a partial one not at all:
+/// what becomes of it the primary hashes.
 std::vector<Digest> WriteQueue::digests_of_part(std::span<const Piece> pieces) const {
   const std::uint64_t block = layout_.block_size;
   const std::uint64_t begin = pieces.front().begin;
@@ -291,6 +292,10 @@ std::vector<Digest> WriteQueue::digests_of_part(std::span<const Piece> pieces) c
   for (std::uint64_t row = begin / block; row * block < end; ++row) {
     const std::uint64_t from = std::max(begin, row * block);
     const std::uint64_t to = std::min(end, (row + 1) * block);
+    if (to - from < block) {
+      digests.emplace_back();
+      continue;
+    }
     while (pieces[at].end <= from) ++at;
     const Piece& piece = pieces[at];
     if (piece.end >= to && !piece.digests.empty()) {

@@ -9,7 +9,7 @@
 //    24          the header, then the data
 //
 // Little-endian. The prefix has a checksum of its own, so that damaged sizes are seen before memory is taken for them.
-// The data has none here: what it carries is covered by the SHA-256 of its blocks.
+// The data has none here: the message in the header says what guards it.
 #pragma once
 
 #include <array>

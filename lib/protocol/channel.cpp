@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "block/checksum.h"
 #include "protocol/timing.h"
 
 namespace mendfs::protocol {
@@ -51,6 +52,7 @@ void Channel::send_request(MessageType type, std::uint64_t id, const std::string
   MessageHeader header;
   header.type = type;
   header.id = id;
+  if (!data.empty()) header.data_checksum = checksum64(data);
   Frame frame;
   frame.header = pack(header) + body;
   frame.data = std::move(data);

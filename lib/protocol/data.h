@@ -39,6 +39,7 @@ struct MessageHeader {
   MessageType type = MessageType::Ping;
   bool reply = false;
   std::uint64_t id = 0;
+  std::uint64_t data_checksum = 0;  // requests with data: checksum64 of it; who gets a reply checks its digests instead
   // Replies only; after any code but Ok no body follows.
   ErrorCode code = ErrorCode::Ok;
   std::string message;
@@ -47,6 +48,7 @@ struct MessageHeader {
     v("type", type);
     v("reply", reply);
     v("id", id);
+    v("data_checksum", data_checksum);
     v("code", code);
     v("message", message);
   }
@@ -133,8 +135,8 @@ struct WritePart {
   BlockRun blocks;                // step == N, all with the same primary
   std::uint32_t first_begin = 0;  // bytes of the first block before those written
   std::uint32_t last_end = 0;     // end of the bytes written, within the last block; 1 .. B
-  std::vector<Digest> digests;    // SHA-256 of what is sent of each block: whole blocks of B bytes as they are,
-                                  // partial ones of just the bytes sent. Empty for Hole
+  std::vector<Digest> digests;    // one for each block, none for a hole: SHA-256 of whole blocks, which the holders
+                                  // store as they are; of partial blocks nobody looks at it
   std::uint64_t byte_count(std::uint32_t block_size) const {
     return std::uint64_t{blocks.count} * block_size - first_begin - (block_size - last_end);
   }

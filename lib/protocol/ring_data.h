@@ -12,7 +12,8 @@
 namespace mendfs::protocol {
 
 /// From a primary to another holder: runs with their versions; data follows run by run. Refused when `term` is below
-/// one this server has already synced for that primary. Data and digests are verified before anything is stored.
+/// one this server has already synced for that primary. The bytes are checked on arrival by the checksum of the
+/// message.
 struct ForwardRequest {
   static constexpr MessageType kType = MessageType::Forward;
   using Reply = HolderPosition;

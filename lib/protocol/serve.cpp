@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "block/checksum.h"
 #include "env/future.h"
 #include "protocol/fields.h"
 #include "protocol/timing.h"
@@ -44,6 +45,10 @@ class Connection {
     if (!greeted_) return Error{ErrorCode::Malformed, "a request before hello"};
     Buffer data;
     if (!frame.data.empty()) data = std::move(frame.data.front());
+    if (!data.empty() && checksum64(data) != header.data_checksum) {
+      answer(header, Error{ErrorCode::Corruption, "the bytes of a message were damaged on their way"}, {});
+      return {};
+    }
     switch (header.type) {
       case MessageType::Write:
         return start<WriteRequest>(header, unpacker.rest(), std::move(data));

@@ -115,10 +115,10 @@ TEST_CASE("impossible writes are refused", "[write_plan]") {
   const Buffer data = Buffer::copy_of(bytes_of(bytes));
   const protocol::WriteRequest good = request_of(part_of_bytes(RunKind::Data, 0, 0, bytes, kBlock));
   REQUIRE(plan_write(good, data).ok());
-  const auto refused = [&](auto change, ErrorCode code = ErrorCode::Malformed) {
+  const auto refused = [&](auto change) {
     protocol::WriteRequest request = good;
     change(request);
-    return plan_write(request, data).code() == code;
+    return plan_write(request, data).code() == ErrorCode::Malformed;
   };
   CHECK(refused([](auto& request) { request.parts.clear(); }));
   CHECK(refused([](auto& request) { request.parts[0].blocks.count = 0; }));
@@ -132,7 +132,6 @@ TEST_CASE("impossible writes are refused", "[write_plan]") {
   CHECK(refused([](auto& request) { request.parts[0].kind = RunKind::Lost; }));
   CHECK(refused([](auto& request) { request.parts[0].kind = RunKind::Hole; }));
   CHECK(refused([](auto& request) { request.parts.push_back(request.parts[0]); }));
-  CHECK(refused([](auto& request) { request.parts[0].digests[0][3] ^= std::byte{1}; }, ErrorCode::Corruption));
 }
 
 }  // namespace mendfs::replication

@@ -58,7 +58,7 @@ ServedTask<WriteRequest> FakeDataserver::serve(WriteRequest request, Buffer data
       if (part.kind == RunKind::Data) {
         std::copy_n(data.view().begin() + static_cast<std::ptrdiff_t>(used), end - begin, bytes.begin());
         used += end - begin;
-        REQUIRE(sha256(bytes) == part.digests[i]);
+        if (bytes.size() == size) REQUIRE(sha256(bytes) == part.digests[i]);
       }
       if (!is_new) continue;
       FakeBlock merged = store_.blocks[{request.file.inode, block}];

@@ -81,13 +81,11 @@ TEST_CASE("scattering nothing fills with zeros", "[client]") {
   }
 }
 
-TEST_CASE("a prepared write has a digest of the bytes in each block it touches", "[client]") {
+TEST_CASE("a prepared write has a digest of each whole block and a place for the partial ones", "[client]") {
   const Buffer bytes = counting_bytes(1000);
   const PreparedWrite write = prepare_write(700, bytes, 512);
   REQUIRE(write.digests.size() == 3);
-  CHECK(write.digests[0] == sha256(bytes.view().subspan(0, 324)));
   CHECK(write.digests[1] == sha256(bytes.view().subspan(324, 512)));
-  CHECK(write.digests[2] == sha256(bytes.view().subspan(836, 164)));
   CHECK(prepare_write(5, Buffer(), 512).digests.empty());
 }
 

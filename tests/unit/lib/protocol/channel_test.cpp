@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "block/checksum.h"
 #include "protocol/serve.h"
 #include "protocol/timing.h"
 #include "tests/sim/world/world.h"
@@ -223,6 +224,40 @@ TEST_CASE("whoever breaks the protocol is cut off, and others are served on", "[
     CHECK_FALSE(answer.ok());
     CHECK(pair.server->service.reads == 0);
     CHECK(sim::run(pair.world, pair.read(1)).ok());
+  }
+}
+
+TEST_CASE("a request whose bytes were damaged on their way is refused before it is served", "[channel]") {
+  Pair pair;
+  pair.connect();
+  REQUIRE(pair.until_up());
+  auto stream = sim::run(pair.world, pair.client.env().network.connect(kServer, pair.world.now() + 1s));
+  REQUIRE(stream.ok());
+  MessageHeader hello_header;
+  hello_header.type = MessageType::Hello;
+  HelloRequest hello_request;
+  hello_request.ring = 1;
+  Frame hello;
+  hello.header = pack(hello_header) + pack(hello_request);
+  (*stream)->send(std::move(hello));
+  REQUIRE(sim::run(pair.world, (*stream)->receive()).ok());
+  for (const std::string sent : {"bytes", "bytez"}) {
+    ReadRequest request;
+    request.parts.push_back({ReadMode::Data, {1, 3, 1}});
+    MessageHeader header;
+    header.type = MessageType::Read;
+    header.data_checksum = checksum64(bytes_of("bytes"));
+    Frame frame;
+    frame.header = pack(header) + pack(request);
+    frame.data.push_back(Buffer::copy_of(bytes_of(sent)));
+    (*stream)->send(std::move(frame));
+    Result<Frame> answer = sim::run(pair.world, (*stream)->receive());
+    REQUIRE(answer.ok());
+    MessageHeader reply;
+    Unpacker unpacker(answer->header);
+    unpacker.get(reply);
+    CHECK((reply.code == ErrorCode::Corruption) == (sent != "bytes"));
+    CHECK(pair.server->service.reads == 1);
   }
 }
 
