@@ -229,7 +229,9 @@ class Filesystem {
   Task<Result<void>> ensure_mark(File file);
   Task<Result<void>> settle(File file, std::uint64_t size_max, bool may_close);
   Task<Result<void>> confirm(File file);
-  Task<Result<void>> settle_once(OpenFile* file, std::uint64_t size_max, bool close);
+  Task<Result<bool>> report_with(File file, const protocol::SetAttributesRequest* request);
+  Task<Result<void>> settle_once(OpenFile* file, std::uint64_t size_max, bool close,
+                                 const protocol::SetAttributesRequest* also = nullptr);
   Task<Result<void>> deliver_all(std::shared_ptr<Handle> handle);
   Task<void> until_cut(File file);
   Task<void> cut_given_up(File file);

@@ -108,8 +108,26 @@ Task<Result<void>> Filesystem::confirm(File file) {
   co_return Result<void>{};
 }
 
-/// Requires: the file's turn is ours.
-Task<Result<void>> Filesystem::settle_once(OpenFile* file, std::uint64_t size_max, bool close) {
+/// Tells the metaserver of a change of attributes together with size and times, and takes the write mark away; a later
+/// write sets it again. Untarring ends each file so. False: not everything written was delivered within a moment, and
+/// nothing was told. Requires: the file's turn is ours.
+Task<Result<bool>> Filesystem::report_with(File file, const protocol::SetAttributesRequest* request) {
+  const Time deadline = loop_.now() + timing::kReportWait;
+  while (file->has_queued()) {
+    auto changed = file->changed.next();
+    const std::optional<Unit> news = co_await changed.until(deadline);
+    if (!news) co_return false;
+  }
+  MENDFS_CO_TRY_VOID(co_await confirm(file));
+  if (file->has_queued() || !file->may_be_reported_with(*request)) co_return false;
+  file->add_to_news(*request, loop_.wall_now());
+  MENDFS_CO_TRY_VOID(co_await settle_once(file.get(), UINT64_MAX, true, request));
+  co_return true;
+}
+
+/// With `also`: of its mode and owner. Requires: the file's turn is ours.
+Task<Result<void>> Filesystem::settle_once(OpenFile* file, std::uint64_t size_max, bool close,
+                                           const protocol::SetAttributesRequest* also) {
   Backoff backoff;
   for (;;) {
     protocol::SettleRequest request;
@@ -122,13 +140,20 @@ Task<Result<void>> Filesystem::settle_once(OpenFile* file, std::uint64_t size_ma
     request.mtime = mtime;
     request.atime = atime;
     request.close_write = close;
+    if (also != nullptr) {
+      request.mode = also->mode;
+      request.uid = also->uid;
+      request.gid = also->gid;
+    }
     if (close) file->has_mark = false;
     auto answer = co_await meta_.call(std::move(request), file->inode);
     if (answer) {
-      // Nobody asked for this, so the kernel does not know.
-      if (file->is_kept && answer->reply.change != file->attributes.change) hooks_.forget_attributes(file->inode);
+      // If nobody asked for this, the kernel does not know.
+      if (also == nullptr && file->is_kept && answer->reply.change != file->attributes.change)
+        hooks_.forget_attributes(file->inode);
       file->adopt(answer->reply, answer->change.epoch);
       file->change = std::max(file->change, answer->change);
+      if (also != nullptr) file->attribute_change = file->change;
       if (file->mtime == mtime) file->mtime.reset();
       if (!file->mtime) file->ctime.reset();
       if (file->atime == atime) file->atime.reset();

@@ -127,6 +127,8 @@ Task<Result<Attributes>> Filesystem::do_set_attributes(SetAttributesRequest requ
 }
 
 Task<Result<Attributes>> Filesystem::set_attributes_of(File file, SetAttributesRequest request) {
+  // Who sets times, owner or mode has mostly written what there was to write.
+  writer_->pump(file);
   // A longer file would show what is to be cut off.
   if (request.size) co_await until_cut(file);
   const Turn::Guard turn = co_await file->turn.take();
@@ -138,6 +140,11 @@ Task<Result<Attributes>> Filesystem::set_attributes_of(File file, SetAttributesR
   if (request.mode) file->unsaid.mode.reset();
   if (request.uid) file->unsaid.uid.reset();
   if (request.gid) file->unsaid.gid.reset();
+  if (file->may_be_reported_with(request)) {
+    // What close would tell goes with it.
+    MENDFS_CO_TRY(const bool is_told, co_await report_with(file, &request));
+    if (is_told) co_return file->view();
+  }
   const std::optional<std::uint64_t> size = request.size;
   const bool sets_mtime = request.mtime.has_value();
   const bool sets_atime = request.atime.has_value();

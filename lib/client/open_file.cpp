@@ -100,10 +100,16 @@ bool OpenFile::goes_with_news(const protocol::SetAttributesRequest& request) con
   return is_already(request);
 }
 
+bool OpenFile::may_be_reported_with(const protocol::SetAttributesRequest& request) const {
+  if (!has_mark || writer_count > 1 || !mtime || given_up || is_being_cut) return false;
+  return !request.size && !request.clear_suid;
+}
+
 void OpenFile::add_to_news(const protocol::SetAttributesRequest& request, std::int64_t now) {
   ctime = now;
   if (request.mtime) mtime = request.mtime->now ? now : request.mtime->time;
   if (request.atime) atime = request.atime->now ? now : request.atime->time;
+  if (!is_already(request)) return;
   if (request.mode) unsaid.mode = request.mode;
   if (request.uid) unsaid.uid = request.uid;
   if (request.gid) unsaid.gid = request.gid;

@@ -75,6 +75,8 @@ struct OpenFile {
   // What this mount did to it.
   std::vector<WriteQueue> queues;  // by range
   Ticket next_ticket = 1;
+  std::size_t held_size = 0;          // written since something was last sent
+  bool is_held = false;               // the writer sends it after a moment
   std::uint64_t writes = 0;           // so far, shrinks included
   std::uint64_t writes_synced = 0;    // how many there had been at the last fsync
   bool syncs_each_write = false;      // each fsync so far came after one write
@@ -142,7 +144,10 @@ struct OpenFile {
   /// Whether the report of a write, still to come, can say all of it too: other times, and a mode and an owner that
   /// are known to be what they are to become. Untarring sets all three after it has written a file.
   bool goes_with_news(const protocol::SetAttributesRequest& request) const;
-  /// Takes such a change.
+  /// The report of a write can be made now, and say all of it: the file's only writer seems to have written it, and
+  /// sets another mode or owner.
+  bool may_be_reported_with(const protocol::SetAttributesRequest& request) const;
+  /// Takes times, and what is already so.
   void add_to_news(const protocol::SetAttributesRequest& request, std::int64_t now);
   /// What was not told and has turned out to be otherwise, to be told now; nothing is left.
   std::optional<protocol::SetAttributesRequest> take_contradicted();

@@ -63,8 +63,26 @@ Ticket Writer::write(const std::shared_ptr<OpenFile>& file, const PreparedWrite&
   file->written_end = std::max(file->written_end, bytes.offset + bytes.data.size());
   file->note_change_at(loop_.wall_now());
   count_cost(*file, before);
-  pump(file);
+  send_soon(file, bytes.data.size());
   return ticket;
+}
+
+void Writer::send_soon(const std::shared_ptr<OpenFile>& file, std::size_t size) {
+  file->held_size += size;
+  if (file->held_size >= timing::kWriteGatherSize || file->expects_sync()) return pump(file);
+  if (file->is_held) return;
+  file->is_held = true;
+  held_.push_back(file);
+  if (held_.size() == 1) scope_.spawn(send_held());
+}
+
+Task<void> Writer::send_held() {
+  co_await sleep_for(loop_, timing::kWriteGather);
+  const std::vector<std::shared_ptr<OpenFile>> files = std::exchange(held_, {});
+  for (const std::shared_ptr<OpenFile>& file : files) {
+    file->is_held = false;
+    pump(file);
+  }
 }
 
 Ticket Writer::write_hole(const std::shared_ptr<OpenFile>& file, std::uint64_t offset, std::uint64_t size) {
@@ -89,6 +107,7 @@ bool Writer::is_blocked(const OpenFile& file, std::uint64_t offset, std::uint64_
 }
 
 Task<void> Writer::until_delivered(std::shared_ptr<OpenFile> file, Ticket ticket) {
+  pump(file);
   while (file->oldest_ticket() <= ticket) {
     auto changed = file->changed.next();
     (void)co_await changed;
@@ -108,6 +127,7 @@ void Writer::drop(OpenFile& file, const Error& why) {
 
 void Writer::pump(const std::shared_ptr<OpenFile>& file) {
   if (file->is_being_cut || file->given_up) return;
+  file->held_size = 0;
   for (Slot range = 0; range < file->queues.size(); ++range) {
     WriteQueue& queue = file->queues[range];
     while (queue.has_waiting() && queue.in_flight_count() < kMessagesInFlightMax) {

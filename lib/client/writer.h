@@ -1,11 +1,15 @@
 // Delivers what was written: takes bytes into a file's queues, sends them to the primaries, and sends each message
 // again, unchanged, until every copy has it or it can never be delivered. Loop thread only.
+//
+// Small writes one after another become one message to each primary: the first of them sets out when enough has come
+// together, when somebody waits for it, or a moment later (decision 14).
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/logger.h"
 #include "client/meta_client.h"
@@ -31,7 +35,7 @@ class Writer {
 
   /// Waits until there is room for more bytes of this file.
   Task<void> until_room(std::shared_ptr<OpenFile> file);
-  /// Takes the bytes and sends them on their way; the ticket to wait for.
+  /// Takes the bytes and sends them on their way, within kWriteGather; the ticket to wait for.
   Ticket write(const std::shared_ptr<OpenFile>& file, const PreparedWrite& bytes);
   /// The same for zeros over [offset, offset + size), which take no memory.
   Ticket write_hole(const std::shared_ptr<OpenFile>& file, std::uint64_t offset, std::uint64_t size);
@@ -42,13 +46,15 @@ class Writer {
   Task<void> until_delivered(std::shared_ptr<OpenFile> file, Ticket ticket);
   /// Gives up all that is queued of a file.
   void drop(OpenFile& file, const Error& why);
-  /// Sends what can be sent.
+  /// Sends what can be sent, now.
   void pump(const std::shared_ptr<OpenFile>& file);
 
   std::size_t queued_size() const { return queued_; }
 
  private:
   struct Delivery;
+  void send_soon(const std::shared_ptr<OpenFile>& file, std::size_t size);
+  Task<void> send_held();
   Task<void> deliver(std::shared_ptr<OpenFile> file, Slot range, WriteMessage message);
   Task<Result<protocol::WriteReply>> send(Delivery* delivery);
   void delivered(Delivery& delivery, const protocol::WriteReply& reply);
@@ -64,7 +70,8 @@ class Writer {
   std::uint64_t next_sequence_ = 1;
   std::set<std::uint64_t> unanswered_;
   std::size_t queued_ = 0;
-  std::set<Slot> full_ranges_;  // whose last answer was NoSpace
+  std::vector<std::shared_ptr<OpenFile>> held_;  // what was written to them lately waits for more
+  std::set<Slot> full_ranges_;                   // whose last answer was NoSpace
   Signal room_;
   Scope scope_;
 };

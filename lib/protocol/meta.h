@@ -257,7 +257,11 @@ struct SettleRequest {
   std::optional<std::uint64_t> size;  // the file has at least this many bytes
   std::optional<std::int64_t> mtime;  // also moves ctime
   std::optional<std::int64_t> atime;
-  bool close_write = false;  // the session's last writing handle is gone: drop the mark
+  bool close_write = false;  // the session writes no more for now: drop the mark
+  // Of a chmod or chown that came meanwhile, as in fs.setattr.
+  std::optional<std::uint32_t> mode;
+  std::optional<std::uint32_t> uid;
+  std::optional<std::uint32_t> gid;
   template <class V>
   void fields(V& v) {
     v("call", call);
@@ -267,6 +271,9 @@ struct SettleRequest {
     v("mtime", mtime);
     v("atime", atime);
     v("close_write", close_write);
+    v("mode", mode);
+    v("uid", uid);
+    v("gid", gid);
   }
 };
 

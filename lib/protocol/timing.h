@@ -60,6 +60,7 @@ constexpr std::size_t kForwardBytesMax = 256u << 20;       // parked for one hol
 constexpr auto kBlockedLogAfter = 1s;
 constexpr auto kBlockedLogEvery = 10s;
 constexpr auto kInterruptAfter = 1s;
+constexpr auto kReportWait = 5ms;  // a chmod waits this long for the file's bytes, to be told with the size
 constexpr auto kUnmountDrain = 5s;
 constexpr auto kAuditTimeout = 5s;     // the digests of the copies that a read did not give out
 constexpr auto kAuditQuiet = 5ms;      // they are asked for when no read has ended for so long,
@@ -72,5 +73,7 @@ constexpr auto kWriteResendAfter = 30s;                // a write unanswered on 
 constexpr std::size_t kQueuedBytesPerFileMax = 16u << 20;
 constexpr std::size_t kQueuedBytesMax = 128u << 20;
 constexpr std::size_t kWriteMessageSizeMax = 1u << 20;
+constexpr auto kWriteGather = 1ms;                   // small writes wait this long for the next of their file,
+constexpr std::size_t kWriteGatherSize = 64u << 10;  // or until so much has come together
 
 }  // namespace mendfs::timing

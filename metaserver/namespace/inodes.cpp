@@ -1,10 +1,17 @@
 #include "metaserver/namespace/inodes.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "metaserver/namespace/state_keys.h"
 
 namespace mendfs::metaserver {
+namespace {
+
+constexpr std::uint32_t kPermissionBits = 07777;
+
+}  // namespace
 
 Result<Counters> load_counters(State& state) {
   MENDFS_TRY(std::optional<Counters> counters, state.get_record<Counters>(keys::counters()));
@@ -50,6 +57,21 @@ Result<InodeNumber> next_inode_number(Counters& counters) {
   ++counters.inodes_made;
   counters.inode_high = counters.epoch << kEpochShift | counters.inodes_made;
   return counters.inode_high;
+}
+
+std::uint32_t without_privileges(std::uint32_t mode) {
+  mode &= ~static_cast<std::uint32_t>(S_ISUID);
+  if ((mode & S_IXGRP) != 0) mode &= ~static_cast<std::uint32_t>(S_ISGID);
+  return mode;
+}
+
+void set_mode_and_owner(InodeRecord& record, std::optional<std::uint32_t> mode, std::optional<std::uint32_t> uid,
+                        std::optional<std::uint32_t> gid) {
+  protocol::Attributes& attributes = record.attributes;
+  if (uid) attributes.uid = *uid;
+  if (gid) attributes.gid = *gid;
+  if ((uid || gid) && !record.is_directory()) attributes.mode = without_privileges(attributes.mode);
+  if (mode) attributes.mode = (attributes.mode & S_IFMT) | (*mode & kPermissionBits);
 }
 
 void touch(const Context& context, InodeRecord& record) {

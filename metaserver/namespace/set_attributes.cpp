@@ -8,16 +8,6 @@ namespace mendfs::metaserver {
 
 namespace {
 
-constexpr std::uint32_t kPermissionBits = 07777;
-
-/// What chown and writing do to a program's privileges: set-user-id goes, and set-group-id where it is no mark for
-/// mandatory locks (group execute is set).
-std::uint32_t without_privileges(std::uint32_t mode) {
-  mode &= ~static_cast<std::uint32_t>(S_ISUID);
-  if ((mode & S_IXGRP) != 0) mode &= ~static_cast<std::uint32_t>(S_ISGID);
-  return mode;
-}
-
 Result<void> set_size(Context& context, InodeRecord& record, std::uint64_t size) {
   if (record.is_directory()) return Error{ErrorCode::IsDirectory, "a directory is not truncated"};
   if (!record.is_file()) return Error{ErrorCode::InvalidArgument, "only files are truncated"};
@@ -35,12 +25,8 @@ Body apply_body(Context& context, const protocol::SetAttributesRequest& request)
   MENDFS_TRY(InodeRecord record, load_inode(context.state, request.inode));
   protocol::Attributes& attributes = record.attributes;
   if (request.size) MENDFS_TRY_VOID(set_size(context, record, *request.size));
-  if (request.uid) attributes.uid = *request.uid;
-  if (request.gid) attributes.gid = *request.gid;
-  const bool owner_given = request.uid || request.gid;
-  if ((owner_given && !record.is_directory()) || request.clear_suid)
-    attributes.mode = without_privileges(attributes.mode);
-  if (request.mode) attributes.mode = (attributes.mode & S_IFMT) | (*request.mode & kPermissionBits);
+  if (request.clear_suid) attributes.mode = without_privileges(attributes.mode);
+  set_mode_and_owner(record, request.mode, request.uid, request.gid);
   if (request.atime) attributes.atime = request.atime->now ? context.time : request.atime->time;
   if (request.mtime) attributes.mtime = request.mtime->now ? context.time : request.mtime->time;
   touch(context, record);

@@ -69,7 +69,8 @@ Body apply_body(Context& context, const protocol::SettleRequest& request) {
   const bool grows = request.size && *request.size > attributes.size;
   if (grows) attributes.size = *request.size;
   if (request.mtime) attributes.mtime = *request.mtime;
-  if (grows || request.mtime) touch(context, record);
+  set_mode_and_owner(record, request.mode, request.uid, request.gid);
+  if (grows || request.mtime || request.mode || request.uid || request.gid) touch(context, record);
   // The time of a read is no change of the inode: it moves no ctime.
   if (request.atime) attributes.atime = *request.atime;
   if (request.close_write) unmark_writer(context.state, record, request.call.session);

@@ -180,6 +180,9 @@ Result<Attributes> FakeMetaserver::handle(const SettleRequest& request) {
   attributes.size = std::max(attributes.size, request.size.value_or(0));
   if (request.mtime) attributes.mtime = *request.mtime;
   if (request.atime) attributes.atime = *request.atime;
+  if (request.mode) attributes.mode = (attributes.mode & S_IFMT) | *request.mode;
+  if (request.uid) attributes.uid = *request.uid;
+  if (request.gid) attributes.gid = *request.gid;
   ++attributes.change;
   if (request.close_write) names_.marks.erase({request.inode, request.call.session});
   names_.inodes[request.inode] = attributes;

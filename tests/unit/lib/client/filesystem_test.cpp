@@ -1,6 +1,7 @@
 // Reading and writing over simulated servers.
 #include <catch2/catch.hpp>
 
+#include "protocol/timing.h"
 #include "tests/unit/lib/client/mounted.h"
 
 namespace mendfs::client {
@@ -34,6 +35,52 @@ TEST_CASE("one write sends one message to each primary", "[client]") {
   mount.write(file.handle, 0, pattern(1u << 20, 1));
   mount.flush(file.handle);
   for (const FakeStore& store : mount.cluster.stores) CHECK(store.writes.size() == 1);
+}
+
+namespace {
+
+/// More than a message is under way, less than small writes wait.
+constexpr Duration kDelivery = 450us;
+static_assert(kDelivery + timing::kWriteGather / 4 < timing::kWriteGather);
+
+std::size_t messages(const Mounted& mount) {
+  std::size_t count = 0;
+  for (const FakeStore& store : mount.cluster.stores) count += store.writes.size();
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("small writes one after another go in one message to each primary", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  for (std::uint64_t i = 0; i < 4; ++i) mount.write(file.handle, i * 3000, pattern(3000, 1));
+  CHECK(messages(mount) == 0);
+  mount.flush(file.handle);
+  CHECK(messages(mount) == 3);
+  // Without anybody waiting they set out after a moment, or when there is enough.
+  mount.write(file.handle, 12'000, pattern(3000, 1));
+  mount.cluster.world.run_for(timing::kWriteGather + 1ms);
+  CHECK(messages(mount) == 6);
+  mount.write(file.handle, 15'000, pattern(timing::kWriteGatherSize - 1, 1));
+  mount.cluster.world.run_for(timing::kWriteGather / 4);
+  CHECK(messages(mount) == 6);
+  mount.write(file.handle, 15'000 + timing::kWriteGatherSize - 1, pattern(1, 1));
+  mount.cluster.world.run_for(kDelivery);
+  CHECK(messages(mount) == 9);
+}
+
+TEST_CASE("a file whose writes are each followed by an fsync does not wait for more of them", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  for (std::uint64_t i = 0; i < 2; ++i) {
+    mount.write(file.handle, i * 512, pattern(512, 1));
+    REQUIRE(mount.cluster.run(mount.filesystem->fsync(file.handle, true)));
+  }
+  const std::size_t before = messages(mount);
+  mount.write(file.handle, 1024, pattern(512, 1));
+  mount.cluster.world.run_for(kDelivery);
+  CHECK(messages(mount) == before + 1);
 }
 
 TEST_CASE("a read sees bytes that no server has yet", "[client]") {
@@ -176,17 +223,69 @@ TEST_CASE("the kernel is told of a report's changes unless a write has made it f
   CHECK(told == 1);
 }
 
-TEST_CASE("another mode or size is told at once, and so is what would clear S_ISUID", "[client]") {
+TEST_CASE("another mode is told at once, and takes with it what close would tell", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  const InodeNumber inode = file.attributes.inode;
+  FakeNamespace& names = mount.cluster.names;
+  mount.write(file.handle, 0, pattern(3000, 1));
+  protocol::SetAttributesRequest request = as_tar_sets(inode);
+  request.mode = 04755;
+  const auto seen = mount.cluster.run(mount.filesystem->set_attributes(request));
+  REQUIRE(seen);
+  CHECK(seen->mode == (S_IFREG | 04755));
+  CHECK(seen->mtime == 1'700'000'000);
+  REQUIRE(names.settles.size() == 1);
+  CHECK(names.inodes[inode].mode == (S_IFREG | 04755));
+  CHECK(names.inodes[inode].mtime == 1'700'000'000);
+  CHECK(names.inodes[inode].size == 3000);
+  CHECK(names.marks.empty());
+  mount.flush(file.handle);
+  CHECK(names.settles.size() == 1);
+  // A later write is under a mark again, and what would clear S_ISUID is told by itself too.
+  mount.write(file.handle, 0, pattern(4000, 2));
+  CHECK(names.marks.size() == 1);
+  request.mode.reset();
+  request.uid = 1;
+  REQUIRE(mount.cluster.run(mount.filesystem->set_attributes(request)));
+  CHECK(names.settles.size() == 2);
+  CHECK(names.inodes[inode].size == 4000);
+  CHECK(names.setattrs == 0);
+}
+
+TEST_CASE("another mode does not wait for a server that is away", "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  FakeNamespace& names = mount.cluster.names;
+  mount.cluster.server(1).kill();
+  mount.cluster.world.run_for(100ms);
+  std::optional<Result<std::uint32_t>> written;
+  Scope scope;
+  scope.spawn(sim::detail::keep_result(mount.write_task(file.handle, 0, pattern(3000, 1)), &written));
+  mount.cluster.world.run_for(100ms);
+  protocol::SetAttributesRequest request = as_tar_sets(file.attributes.inode);
+  request.mode = 0600;
+  REQUIRE(mount.cluster.run(mount.filesystem->set_attributes(request)));
+  CHECK(names.setattrs == 1);
+  CHECK(names.inodes[file.attributes.inode].mode == (S_IFREG | 0600));
+  CHECK(names.inodes[file.attributes.inode].size == 0);
+  CHECK(names.marks.size() == 1);
+  CHECK_FALSE(written.has_value());
+  mount.cluster.start_server(1);
+  REQUIRE(mount.cluster.world.run_until([&] { return written.has_value(); }, 3s));
+  mount.flush(file.handle);
+  CHECK(names.inodes[file.attributes.inode].size == 3000);
+}
+
+TEST_CASE("another size is told by itself", "[client]") {
   Mounted mount;
   const Opened file = mount.create("a");
   mount.write(file.handle, 0, pattern(3000, 1));
-  protocol::SetAttributesRequest request = as_tar_sets(file.attributes.inode);
-  request.mode = 04755;
+  protocol::SetAttributesRequest request;
+  request.inode = file.attributes.inode;
+  request.size = 5000;
   REQUIRE(mount.cluster.run(mount.filesystem->set_attributes(request)));
   CHECK(mount.cluster.names.setattrs == 1);
-  mount.write(file.handle, 0, pattern(3000, 2));
-  REQUIRE(mount.cluster.run(mount.filesystem->set_attributes(request)));
-  CHECK(mount.cluster.names.setattrs == 2);
 }
 
 TEST_CASE("a read-only mount changes nothing", "[client]") {

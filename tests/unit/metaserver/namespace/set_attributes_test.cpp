@@ -194,6 +194,31 @@ TEST_CASE_METHOD(NamespaceFixture, "a settled size is a maximum under its cut", 
   CHECK(read_only.ctime == now - kSecond);
 }
 
+TEST_CASE_METHOD(NamespaceFixture, "a writer's report sets mode and owner as a change of attributes does",
+                 "[namespace]") {
+  const InodeNumber inode = file(kRootInode, "f");
+  protocol::SettleRequest report = settle_size(inode, 0, 100);
+  report.mode = S_IFDIR | 06755;
+  Attributes after = expect_ok(report);
+  CHECK(after.mode == (S_IFREG | 06755));
+  CHECK(after.size == 100);
+  report = {};
+  report.inode = inode;
+  report.uid = 7;
+  report.gid = 8;
+  after = expect_ok(report);
+  CHECK(after.uid == 7);
+  CHECK(after.gid == 8);
+  CHECK(after.mode == (S_IFREG | 0755));
+  CHECK(after.ctime == now);
+  // A refused report sets nothing.
+  report.size = 200;
+  report.cut = 3;
+  report.uid = 9;
+  CHECK(code(report) == ErrorCode::Stale);
+  CHECK(attributes(inode).uid == 7);
+}
+
 TEST_CASE_METHOD(NamespaceFixture, "what a writer gave up is cut off, unless somebody may count on it", "[namespace]") {
   const InodeNumber inode = file(kRootInode, "f");
   const auto abandon = [&](std::uint64_t size) {
