@@ -42,16 +42,20 @@ Result<void> CutTable::put(InodeNumber inode, CutEntry entry, Position log_end) 
   batch.put(std::string(keys::kEnd), pack(log_end));
   MENDFS_TRY_VOID(kv_.apply(batch));
   if (newest_) newest_ = std::max(*newest_, inode);
+  trim_from_ = std::min(trim_from_, inode);
   (void)remember(inode, std::move(entry));
   return {};
 }
 
 Result<InodeNumber> CutTable::next_to_trim(InodeNumber from) {
   InodeNumber next = 0;
-  MENDFS_TRY_VOID(kv_.scan(keys::numbered(keys::kTrim, from), keys::end_of(keys::kTrim), [&](auto key, auto) {
+  // A search from the beginning would pass every entry that was removed lately, each time.
+  const InodeNumber begin = std::max(from, trim_from_);
+  MENDFS_TRY_VOID(kv_.scan(keys::numbered(keys::kTrim, begin), keys::end_of(keys::kTrim), [&](auto key, auto) {
     next = keys::number_of<InodeNumber>(key).value_or(0);
     return false;
   }));
+  if (from <= trim_from_) trim_from_ = next == 0 ? UINT64_MAX : next;
   return next;
 }
 

@@ -52,6 +52,7 @@ class CutTable {
   Kv& kv_;
   std::size_t cached_max_;
   std::optional<InodeNumber> newest_;  // of all files with an entry
+  InodeNumber trim_from_ = 0;          // no file before it is noted for trimming
   std::unordered_map<InodeNumber, Cached> cached_;
   std::list<InodeNumber> used_;  // most recently used first
 };

@@ -240,6 +240,16 @@ TEST_CASE("cuts are found again when memory has let them go", "[store]") {
   REQUIRE(table.trimmed(1));
   CHECK(*table.next_to_trim(0) == 2);
   CHECK(*table.next_to_trim(21) == 0);
+  for (InodeNumber inode = 2; inode <= 20; ++inode) REQUIRE(table.trimmed(inode));
+  CHECK(*table.next_to_trim(0) == 0);
+  for (const InodeNumber inode : {7, 3}) {
+    CutEntry again;
+    again.deleted = true;
+    REQUIRE(table.put(inode, std::move(again), 21));
+  }
+  CHECK(*table.next_to_trim(0) == 3);
+  CHECK(*table.next_to_trim(4) == 7);
+  CHECK(*table.next_to_trim(0) == 3);
 }
 
 }  // namespace mendfs::store
