@@ -1,6 +1,7 @@
 #include "client/audit_question.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace mendfs::client {
@@ -14,11 +15,9 @@ struct Findings {
 
 /// One block of a run that did not agree as a whole.
 void judge(const AuditQuestion& question, const GivenRun& given, std::uint32_t index, const CopyView& other,
-           Findings& findings) {
-  const BlockIndex block = given.blocks.at(index);
-  CopyView served{given.state, given.version, {}};
-  if (given.state == CopyState::Data) served.digest = given.digests[index];
-  switch (audit(served, other)) {
+           bool same_digest, Findings& findings) {
+  const BlockRun block{given.blocks.at(index), given.blocks.step, 1};
+  switch (audit({given.state, given.version}, other, same_digest)) {
     case Audit::Same:
       ++findings.result.agreed;
       break;
@@ -34,7 +33,7 @@ void judge(const AuditQuestion& question, const GivenRun& given, std::uint32_t i
       findings.older.add(given.slot, block);
       break;
     case Audit::Contradiction:
-      findings.result.contradictions.push_back(block);
+      findings.result.contradictions.push_back(block.first);
       break;
   }
 }
@@ -57,23 +56,22 @@ Result<AuditResult> compare(const AuditQuestion& question, std::span<const proto
   const std::vector<BlockRun> blocks = question.blocks();
   MENDFS_TRY_VOID(check_answer(blocks, answer));
   if (question.given.empty()) return AuditResult();
-  const std::uint32_t step = question.given.front().blocks.step;
-  Findings findings{{}, BlockCollector(step), BlockCollector(step)};
+  Findings findings;
   std::uint32_t done = 0;  // of the blocks of one given run
   for (const protocol::ReadRun& run : answer) {
     const GivenRun& given = question.given[run.part];
     if (run.blocks.first == given.blocks.first) done = 0;
-    const bool agrees = run.state == protocol::BlockState::Data && given.state == CopyState::Data &&
-                        run.version == given.version &&
-                        std::equal(run.digests.begin(), run.digests.end(), given.digests.begin() + done);
+    const bool agrees =
+        run.state == protocol::BlockState::Data && given.state == CopyState::Data && run.version == given.version &&
+        std::memcmp(run.digests.data(), given.digests.data() + done, std::size_t{run.blocks.count} * sizeof(Digest)) ==
+            0;
     if (agrees) {
       findings.result.agreed += run.blocks.count;
     } else {
-      for (std::uint32_t i = 0; i < run.blocks.count; ++i) {
-        CopyView other{copy_state_of(run.state), run.version, {}};
-        if (other.state == CopyState::Data) other.digest = run.digests[i];
-        judge(question, given, done + i, other, findings);
-      }
+      const CopyView other{copy_state_of(run.state), run.version};
+      const bool both_data = other.state == CopyState::Data && given.state == CopyState::Data;
+      for (std::uint32_t i = 0; i < run.blocks.count; ++i)
+        judge(question, given, done + i, other, both_data && run.digests[i] == given.digests[done + i], findings);
     }
     done += run.blocks.count;
   }
@@ -121,15 +119,15 @@ CopyState copy_state_of(protocol::BlockState state) {
   return CopyState::Unknown;
 }
 
-void BlockCollector::add(Slot slot, BlockIndex block) {
+void BlockCollector::add(Slot slot, const BlockRun& blocks) {
   const auto place = std::lower_bound(collected_.begin(), collected_.end(), slot,
                                       [](const SlotBlocks& known, Slot wanted) { return known.slot < wanted; });
   const bool is_known = place != collected_.end() && place->slot == slot;
   std::vector<BlockRun>& runs = is_known ? place->blocks : collected_.insert(place, {slot, {}})->blocks;
-  if (!runs.empty() && runs.back().at(runs.back().count) == block)
-    ++runs.back().count;
+  if (!runs.empty() && runs.back().at(runs.back().count) == blocks.first)
+    runs.back().count += blocks.count;
   else
-    runs.push_back({block, step_, 1});
+    runs.push_back(blocks);
 }
 
 std::vector<SlotBlocks> BlockCollector::take() { return std::exchange(collected_, {}); }

@@ -54,14 +54,12 @@ CopyState copy_state_of(protocol::BlockState state);
 /// Collects blocks, range by range and ascending, into runs for each server.
 class BlockCollector {
  public:
-  explicit BlockCollector(std::uint32_t step) : step_(step) {}
-
-  void add(Slot slot, BlockIndex block);
+  /// All runs of one collector have the same step.
+  void add(Slot slot, const BlockRun& blocks);
   /// By server, ascending; nothing is left.
   std::vector<SlotBlocks> take();
 
  private:
-  std::uint32_t step_;
   std::vector<SlotBlocks> collected_;
 };
 

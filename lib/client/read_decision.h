@@ -8,7 +8,7 @@
 
 namespace mendfs::client {
 
-/// What is known of one copy of one block.
+/// What is known of one copy of a block.
 enum class CopyState : std::uint8_t {
   Unasked,
   NoAnswer,  // its server is away, or was too slow
@@ -23,7 +23,6 @@ enum class CopyState : std::uint8_t {
 struct CopyView {
   CopyState state = CopyState::Unasked;
   Version version;  // of Bad: what the index names
-  Digest digest{};  // of Data
 };
 
 enum class ReadStep : std::uint8_t {
@@ -54,7 +53,7 @@ enum class Audit : std::uint8_t {
   Contradiction,  // two digests for one version: nothing here can tell which is right
 };
 
-/// Compares the copy that was given out with another one.
-Audit audit(const CopyView& served, const CopyView& other);
+/// Compares the copy that was given out with another one. `same_digest`: whether they have one, if both are Data.
+Audit audit(const CopyView& served, const CopyView& other, bool same_digest);
 
 }  // namespace mendfs::client

@@ -1,7 +1,9 @@
 #include "client/read_gather.h"
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
+#include <set>
 #include <utility>
 
 #include "block/checksum.h"
@@ -36,43 +38,73 @@ bool is_suspect(const CopyView& view, const CopyView& served) {
 }  // namespace
 
 ReadGather::ReadGather(BlockIndex first, std::uint32_t count, const Layout& layout)
-    : first_(first),
-      count_(count),
-      layout_(layout),
-      bytes_(Buffer::allocate(std::size_t{count} * layout.block_size)),
-      views_(std::size_t{count} * layout.copy_count),
-      served_(count, kNotServed) {
+    : first_(first), count_(count), layout_(layout), bytes_(Buffer::allocate(std::size_t{count} * layout.block_size)) {
   MENDFS_ASSERT(count > 0);
+  for (Slot range = 0; range < layout.slot_count; ++range) {
+    const BlockRun blocks = share_of(first, count, range, layout);
+    if (blocks.count == 0) continue;
+    Stretch all;
+    all.count = blocks.count;
+    all.copies.resize(layout.copy_count);
+    shares_.push_back({blocks, holders_of(range, layout.slot_count, layout.copy_count), {std::move(all)}});
+  }
 }
 
-std::uint32_t ReadGather::copy_of(BlockIndex block, Slot slot) const {
-  return *copy_at(slot, primary_of(block, layout_), layout_.slot_count, layout_.copy_count);
+std::size_t ReadGather::Share::split_at(std::uint32_t index) {
+  const auto after = std::upper_bound(stretches.begin(), stretches.end(), index,
+                                      [](std::uint32_t wanted, const Stretch& known) { return wanted < known.begin; });
+  const auto place = std::prev(after);
+  const auto at = static_cast<std::size_t>(place - stretches.begin());
+  const std::uint32_t before = index - place->begin;
+  if (before == 0) return at;
+  if (before == place->count) return at + 1;
+  Stretch rest = *place;
+  place->count = before;
+  rest.begin = index;
+  rest.count -= before;
+  if (!rest.digests.empty()) {
+    rest.digests.erase(rest.digests.begin(), rest.digests.begin() + before);
+    place->digests.resize(before);
+  }
+  stretches.insert(after, std::move(rest));
+  return at + 1;
+}
+
+ReadGather::Share& ReadGather::share_with(BlockIndex block) {
+  const Slot range = primary_of(block, layout_);
+  const auto found = std::find_if(shares_.begin(), shares_.end(),
+                                  [range](const Share& share) { return share.holders.front() == range; });
+  MENDFS_ASSERT(found != shares_.end());
+  return *found;
+}
+
+std::uint32_t ReadGather::copy_on(const Share& share, Slot slot) {
+  const auto found = std::find(share.holders.begin(), share.holders.end(), slot);
+  MENDFS_ASSERT(found != share.holders.end());
+  return static_cast<std::uint32_t>(found - share.holders.begin());
 }
 
 std::vector<SlotBlocks> ReadGather::next_round(const std::function<bool(Slot)>& is_usable, std::uint64_t rotation) {
   std::vector<bool> usable;
   for (Slot slot = 0; slot < layout_.slot_count; ++slot) usable.push_back(is_usable(slot));
   const std::vector<Slot> chosen = choose_slots(layout_, usable, rotation);
-  BlockCollector wanted(layout_.slot_count);
-  for (Slot range = 0; range < layout_.slot_count; ++range) {
-    const BlockRun share = share_of(first_, count_, range, layout_);
-    const std::vector<Slot> holders = holders_of(range, layout_.slot_count, layout_.copy_count);
-    for (std::uint32_t i = 0; i < share.count; ++i) {
-      const BlockIndex block = share.at(i);
-      if (served_[block - first_] != kNotServed) continue;
+  BlockCollector wanted;
+  for (Share& share : shares_) {
+    for (Stretch& stretch : share.stretches) {
+      if (stretch.served) continue;
       std::optional<Slot> target;
-      for (std::uint32_t copy = 0; copy < holders.size(); ++copy) {
-        CopyView& candidate = view(block, copy);
-        if (candidate.state != CopyState::Unasked) continue;
-        if (!usable[holders[copy]])
-          candidate.state = CopyState::NoAnswer;
-        else if (!target || holders[copy] == chosen[range])
-          target = holders[copy];
+      for (std::uint32_t copy = 0; copy < share.holders.size(); ++copy) {
+        if (stretch.copies[copy].state != CopyState::Unasked) continue;
+        const Slot slot = share.holders[copy];
+        if (!usable[slot])
+          stretch.copies[copy].state = CopyState::NoAnswer;
+        else if (!target || slot == chosen[share.holders.front()])
+          target = slot;
       }
-      const ReadDecision decision = decide_read(views_of(block));
-      if (target && decision.step == ReadStep::Ask) wanted.add(*target, block);
+      const ReadDecision decision = decide_read(stretch.copies);
+      if (target && decision.step == ReadStep::Ask) wanted.add(*target, share.blocks_of(stretch));
       // Absent on one server, and the others have nothing to say.
-      if (decision.step == ReadStep::Serve) serve(block, decision.copy);
+      if (decision.step == ReadStep::Serve) serve(share, stretch, decision.copy);
     }
   }
   return wanted.take();
@@ -99,81 +131,97 @@ Result<void> ReadGather::accept(const SlotBlocks& asked, const protocol::ReadRep
 }
 
 void ReadGather::take_run(const protocol::ReadRun& run, Slot slot, ByteView data) {
-  const std::uint32_t size = layout_.block_size;
-  const std::uint32_t copy = copy_of(run.blocks.first, slot);
-  const std::vector<Digest> digests = digests_of(data, size);
+  Share& share = share_with(run.blocks.first);
+  const std::uint32_t copy = copy_on(share, slot);
+  const auto begin = static_cast<std::uint32_t>((run.blocks.first - share.blocks.first) / share.blocks.step);
+  const CopyView view{copy_state_of(run.state), run.version};
+  if (view.state != CopyState::Data || digests_match(data, layout_.block_size, run.digests))
+    return note(share, begin, begin + run.blocks.count, copy, {view, data, run.digests});
   for (std::uint32_t i = 0; i < run.blocks.count; ++i) {
-    const BlockIndex block = run.blocks.first + std::uint64_t{i} * layout_.slot_count;
-    CopyView& seen = view(block, copy);
-    seen.state = copy_state_of(run.state);
-    seen.version = run.version;
-    if (seen.state == CopyState::Data) {
-      seen.digest = run.digests[i];
-      if (digests[i] != seen.digest) seen.state = CopyState::Bad;
-    }
-    if (served_[block - first_] != kNotServed) continue;
-    std::byte* target = bytes_.writable().data() + (block - first_) * size;
-    if (seen.state == CopyState::Data) std::memcpy(target, data.data() + std::size_t{i} * size, size);
-    const ReadDecision decision = decide_read(views_of(block));
-    if (decision.step != ReadStep::Serve) continue;
-    serve(block, decision.copy);
+    const ByteView block = data.subspan(std::size_t{i} * layout_.block_size, layout_.block_size);
+    const bool is_good = sha256(block) == run.digests[i];
+    const CopyView seen{is_good ? CopyState::Data : CopyState::Bad, run.version};
+    note(share, begin + i, begin + i + 1, copy, {seen, block, std::span(run.digests).subspan(i, 1)});
   }
 }
 
-void ReadGather::serve(BlockIndex block, std::uint32_t copy) {
-  if (view(block, copy).state != CopyState::Data) {
-    std::memset(bytes_.writable().data() + (block - first_) * layout_.block_size, 0, layout_.block_size);
+void ReadGather::note(Share& share, std::uint32_t begin, std::uint32_t end, std::uint32_t copy, const Said& said) {
+  const std::size_t block_size = layout_.block_size;
+  std::size_t at = share.split_at(begin);
+  const std::size_t after = share.split_at(end);
+  for (; at < after; ++at) {
+    Stretch& stretch = share.stretches[at];
+    stretch.copies[copy] = said.view;
+    if (stretch.served) continue;
+    const ReadDecision decision = decide_read(stretch.copies);
+    if (decision.step != ReadStep::Serve) continue;
+    // A copy with bytes is given out as soon as it is here, so it can only be this one.
+    if (stretch.copies[decision.copy].state == CopyState::Data) {
+      const std::size_t done = stretch.begin - begin;
+      const auto digests = said.digests.subspan(done, stretch.count);
+      stretch.digests.assign(digests.begin(), digests.end());
+      const std::byte* source = said.data.data() + done * block_size;
+      std::byte* target = place_of(share.blocks.at(stretch.begin));
+      for (std::uint32_t i = 0; i < stretch.count; ++i, source += block_size, target += block_size * share.blocks.step)
+        std::memcpy(target, source, block_size);
+    }
+    serve(share, stretch, decision.copy);
   }
-  served_[block - first_] = static_cast<std::uint8_t>(copy);
-  ++served_count_;
+}
+
+void ReadGather::serve(const Share& share, Stretch& stretch, std::uint32_t copy) {
+  if (stretch.copies[copy].state != CopyState::Data)
+    for (std::uint32_t i = 0; i < stretch.count; ++i)
+      std::memset(place_of(share.blocks.at(stretch.begin + i)), 0, layout_.block_size);
+  stretch.served = copy;
+  served_count_ += stretch.count;
 }
 
 void ReadGather::refuse(const SlotBlocks& asked) {
-  for (const BlockRun& run : asked.blocks)
-    for (std::uint32_t i = 0; i < run.count; ++i)
-      view(run.at(i), copy_of(run.at(i), asked.slot)).state = CopyState::NoAnswer;
+  for (const BlockRun& run : asked.blocks) {
+    Share& share = share_with(run.first);
+    const auto begin = static_cast<std::uint32_t>((run.first - share.blocks.first) / share.blocks.step);
+    std::size_t at = share.split_at(begin);
+    for (const std::size_t after = share.split_at(begin + run.count); at < after; ++at)
+      share.stretches[at].copies[copy_on(share, asked.slot)].state = CopyState::NoAnswer;
+  }
 }
 
 bool ReadGather::is_failed() const {
-  for (std::uint32_t i = 0; i < count_; ++i)
-    if (served_[i] == kNotServed && decide_read(views_of(first_ + i)).step == ReadStep::Fail) return true;
+  for (const Share& share : shares_)
+    for (const Stretch& stretch : share.stretches)
+      if (!stretch.served && decide_read(stretch.copies).step == ReadStep::Fail) return true;
   return false;
 }
 
 void ReadGather::forget_silent() {
   // A copy seen to be bad is asked again too: it may have been mended meanwhile.
-  for (std::uint32_t i = 0; i < count_; ++i) {
-    if (served_[i] != kNotServed) continue;
-    for (std::uint32_t copy = 0; copy < layout_.copy_count; ++copy) view(first_ + i, copy) = CopyView{};
-  }
+  for (Share& share : shares_)
+    for (Stretch& stretch : share.stretches)
+      if (!stretch.served) stretch.copies.assign(stretch.copies.size(), CopyView{});
 }
 
 std::vector<Slot> ReadGather::silent() const {
-  std::vector<bool> is_silent(layout_.slot_count);
-  for (std::uint32_t i = 0; i < count_; ++i) {
-    if (served_[i] != kNotServed) continue;
-    const std::span<const CopyView> copies = views_of(first_ + i);
-    for (std::uint32_t copy = 0; copy < copies.size(); ++copy)
-      if (copies[copy].state == CopyState::NoAnswer || copies[copy].state == CopyState::Unknown)
-        is_silent[slot_of(first_ + i, copy, layout_)] = true;
+  std::set<Slot> slots;
+  for (const Share& share : shares_) {
+    for (const Stretch& stretch : share.stretches) {
+      if (stretch.served) continue;
+      for (std::uint32_t copy = 0; copy < stretch.copies.size(); ++copy)
+        if (stretch.copies[copy].state == CopyState::NoAnswer || stretch.copies[copy].state == CopyState::Unknown)
+          slots.insert(share.holders[copy]);
+    }
   }
-  std::vector<Slot> slots;
-  for (Slot slot = 0; slot < layout_.slot_count; ++slot)
-    if (is_silent[slot]) slots.push_back(slot);
-  return slots;
+  return {slots.begin(), slots.end()};
 }
 
 std::vector<SlotBlocks> ReadGather::suspects() const {
-  BlockCollector wanted(layout_.slot_count);
-  for (Slot range = 0; range < layout_.slot_count; ++range) {
-    const BlockRun share = share_of(first_, count_, range, layout_);
-    for (std::uint32_t i = 0; i < share.count; ++i) {
-      const BlockIndex block = share.at(i);
-      const std::span<const CopyView> copies = views_of(block);
-      if (served_[block - first_] == kNotServed) continue;
-      const CopyView& served = copies[served_[block - first_]];
-      for (std::uint32_t copy = 0; copy < copies.size(); ++copy)
-        if (is_suspect(copies[copy], served)) wanted.add(slot_of(block, copy, layout_), block);
+  BlockCollector wanted;
+  for (const Share& share : shares_) {
+    for (const Stretch& stretch : share.stretches) {
+      if (!stretch.served) continue;
+      for (std::uint32_t copy = 0; copy < stretch.copies.size(); ++copy)
+        if (is_suspect(stretch.copies[copy], stretch.copies[*stretch.served]))
+          wanted.add(share.holders[copy], share.blocks_of(stretch));
     }
   }
   return wanted.take();
@@ -182,45 +230,35 @@ std::vector<SlotBlocks> ReadGather::suspects() const {
 std::vector<AuditQuestion> ReadGather::audit_questions() const {
   MENDFS_ASSERT(is_served());
   std::vector<AuditQuestion> questions;
-  for (Slot range = 0; range < layout_.slot_count; ++range) {
-    const BlockRun share = share_of(first_, count_, range, layout_);
-    const std::vector<Slot> holders = holders_of(range, layout_.slot_count, layout_.copy_count);
-    for (std::uint32_t copy = 0; copy < holders.size(); ++copy) {
-      std::vector<GivenRun> given;
-      for (std::uint32_t i = 0; i < share.count; ++i) {
-        const BlockIndex block = share.at(i);
-        if (views_of(block)[copy].state == CopyState::Unasked) add_given(block, holders, share.count, given);
-      }
-      if (given.empty()) continue;
-      const auto known = std::find_if(questions.begin(), questions.end(),
-                                      [&](const AuditQuestion& question) { return question.slot == holders[copy]; });
-      AuditQuestion& question = known != questions.end() ? *known : questions.emplace_back();
-      question.slot = holders[copy];
-      std::move(given.begin(), given.end(), std::back_inserter(question.given));
+  for (const Share& share : shares_) {
+    for (std::uint32_t copy = 0; copy < share.holders.size(); ++copy) {
+      const auto is_asked = [copy](const Stretch& stretch) { return stretch.copies[copy].state == CopyState::Unasked; };
+      if (std::none_of(share.stretches.begin(), share.stretches.end(), is_asked)) continue;
+      const Slot slot = share.holders[copy];
+      auto question = std::find_if(questions.begin(), questions.end(),
+                                   [slot](const AuditQuestion& known) { return known.slot == slot; });
+      if (question == questions.end()) question = questions.insert(question, {slot, {}});
+      for (const Stretch& stretch : share.stretches)
+        if (is_asked(stretch)) add_given(share, stretch, question->given);
     }
   }
   return questions;
 }
 
-/// Adds a block, given out, to the last run or begins another one. A run that begins may get up to `count` blocks.
-void ReadGather::add_given(BlockIndex block, const std::vector<Slot>& holders, std::uint32_t count,
-                           std::vector<GivenRun>& runs) const {
-  const std::uint32_t served = served_[block - first_];
-  const CopyView& view = views_of(block)[served];
-  const bool continues = !runs.empty() && runs.back().blocks.at(runs.back().blocks.count) == block &&
-                         runs.back().slot == holders[served] && runs.back().state == view.state &&
+/// As part of the last run if it continues that.
+void ReadGather::add_given(const Share& share, const Stretch& stretch, std::vector<GivenRun>& runs) {
+  const CopyView& view = stretch.copies[*stretch.served];
+  const Slot slot = share.holders[*stretch.served];
+  const BlockRun blocks = share.blocks_of(stretch);
+  const bool continues = !runs.empty() && runs.back().blocks.at(runs.back().blocks.count) == blocks.first &&
+                         runs.back().slot == slot && runs.back().state == view.state &&
                          runs.back().version == view.version;
-  if (continues) {
-    ++runs.back().blocks.count;
-  } else {
-    GivenRun& run = runs.emplace_back();
-    run.blocks = {block, layout_.slot_count, 1};
-    run.slot = holders[served];
-    run.state = view.state;
-    run.version = view.version;
-    if (view.state == CopyState::Data) run.digests.reserve(count);
+  if (!continues) {
+    runs.push_back({blocks, slot, view.state, view.version, stretch.digests});
+    return;
   }
-  if (view.state == CopyState::Data) runs.back().digests.push_back(view.digest);
+  runs.back().blocks.count += blocks.count;
+  runs.back().digests.insert(runs.back().digests.end(), stretch.digests.begin(), stretch.digests.end());
 }
 
 }  // namespace mendfs::client

@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,25 +53,46 @@ class ReadGather {
   std::vector<AuditQuestion> audit_questions() const;
 
  private:
-  static constexpr std::uint8_t kNotServed = 0xff;
+  /// Neighbouring blocks of a share of which the same is known: a read is decided stretch by stretch, however many
+  /// blocks that are.
+  struct Stretch {
+    std::uint32_t begin = 0;  // index within the share
+    std::uint32_t count = 0;
+    std::vector<CopyView> copies;
+    std::optional<std::uint32_t> served;  // the copy given out
+    std::vector<Digest> digests;          // of its blocks, if it is Data
+  };
+  /// What is read of one range.
+  struct Share {
+    BlockRun blocks;
+    std::vector<Slot> holders;
+    std::vector<Stretch> stretches;  // ascending, without gaps
 
-  CopyView& view(BlockIndex block, std::uint32_t copy) { return views_[(block - first_) * layout_.copy_count + copy]; }
-  std::span<const CopyView> views_of(BlockIndex block) const {
-    return {views_.data() + (block - first_) * layout_.copy_count, layout_.copy_count};
-  }
-  std::uint32_t copy_of(BlockIndex block, Slot slot) const;
-  /// Gives out this copy; its bytes, if it has any, are in place.
-  void serve(BlockIndex block, std::uint32_t copy);
-  void add_given(BlockIndex block, const std::vector<Slot>& holders, std::uint32_t count,
-                 std::vector<GivenRun>& runs) const;
+    BlockRun blocks_of(const Stretch& stretch) const { return {blocks.at(stretch.begin), blocks.step, stretch.count}; }
+    /// Makes a stretch begin at `index`. Returns which one does; their number when that is the end.
+    std::size_t split_at(std::uint32_t index);
+  };
+  /// What one answer says of blocks side by side.
+  struct Said {
+    CopyView view;
+    ByteView data;
+    std::span<const Digest> digests;
+  };
+
+  Share& share_with(BlockIndex block);
+  static std::uint32_t copy_on(const Share& share, Slot slot);
+  std::byte* place_of(BlockIndex block) { return bytes_.writable().data() + (block - first_) * layout_.block_size; }
   void take_run(const protocol::ReadRun& run, Slot slot, ByteView data);
+  void note(Share& share, std::uint32_t begin, std::uint32_t end, std::uint32_t copy, const Said& said);
+  /// Gives out this copy; its bytes, if it has any, are in place.
+  void serve(const Share& share, Stretch& stretch, std::uint32_t copy);
+  static void add_given(const Share& share, const Stretch& stretch, std::vector<GivenRun>& runs);
 
   BlockIndex first_;
   std::uint32_t count_;
   Layout layout_;
   Buffer bytes_;
-  std::vector<CopyView> views_;       // block by block, copy by copy
-  std::vector<std::uint8_t> served_;  // by block: the copy given out
+  std::vector<Share> shares_;  // of the ranges that have some, ascending by range
   std::uint32_t served_count_ = 0;
 };
 

@@ -88,9 +88,9 @@ TEST_CASE("an answer to another question is refused", "[client]") {
 }
 
 TEST_CASE("collected blocks come by server, in runs", "[client]") {
-  BlockCollector collector(3);
-  for (const BlockIndex block : {1, 4, 7, 13, 2}) collector.add(2, block);
-  collector.add(0, 3);
+  BlockCollector collector;
+  for (const BlockIndex block : {1, 4, 7, 13, 2}) collector.add(2, {block, 3, 1});
+  collector.add(0, {3, 3, 1});
   const std::vector<SlotBlocks> taken = collector.take();
   REQUIRE(taken.size() == 2);
   CHECK(taken[0].slot == 0);

@@ -12,7 +12,7 @@ const std::vector<CopyState> kStates{CopyState::Unasked, CopyState::NoAnswer, Co
                                      CopyState::Lost,    CopyState::Absent,   CopyState::Hole,    CopyState::Data};
 
 CopyView view_of(CopyState state, std::uint64_t count = 1) {
-  CopyView view{state, {1, count}, {}};
+  CopyView view{state, {1, count}};
   if (state == CopyState::Absent) view.version = {};
   return view;
 }
@@ -56,22 +56,20 @@ TEST_CASE("a read never fails while a copy could still be good", "[client]") {
 }
 
 TEST_CASE("an audit names the copy to mend", "[client]") {
-  CopyView data = view_of(CopyState::Data, 5);
-  CopyView same = data;
-  CHECK(audit(data, same) == Audit::Same);
-  same.digest[3] = std::byte{1};
-  CHECK(audit(data, same) == Audit::Contradiction);
-  CHECK(audit(data, view_of(CopyState::Data, 4)) == Audit::OtherOlder);
-  CHECK(audit(data, view_of(CopyState::Data, 6)) == Audit::ServedOlder);
-  CHECK(audit(data, view_of(CopyState::Absent)) == Audit::OtherOlder);
-  CHECK(audit(view_of(CopyState::Absent), data) == Audit::ServedOlder);
-  CHECK(audit(view_of(CopyState::Absent), view_of(CopyState::Absent)) == Audit::Same);
-  CHECK(audit(view_of(CopyState::Hole, 5), view_of(CopyState::Hole, 5)) == Audit::Same);
-  CHECK(audit(view_of(CopyState::Hole, 5), data) == Audit::Contradiction);
-  CHECK(audit(data, view_of(CopyState::Bad, 5)) == Audit::Damaged);
-  CHECK(audit(data, view_of(CopyState::Lost, 5)) == Audit::Damaged);
+  const CopyView data = view_of(CopyState::Data, 5);
+  CHECK(audit(data, data, true) == Audit::Same);
+  CHECK(audit(data, data, false) == Audit::Contradiction);
+  CHECK(audit(data, view_of(CopyState::Data, 4), false) == Audit::OtherOlder);
+  CHECK(audit(data, view_of(CopyState::Data, 6), false) == Audit::ServedOlder);
+  CHECK(audit(data, view_of(CopyState::Absent), false) == Audit::OtherOlder);
+  CHECK(audit(view_of(CopyState::Absent), data, false) == Audit::ServedOlder);
+  CHECK(audit(view_of(CopyState::Absent), view_of(CopyState::Absent), false) == Audit::Same);
+  CHECK(audit(view_of(CopyState::Hole, 5), view_of(CopyState::Hole, 5), false) == Audit::Same);
+  CHECK(audit(view_of(CopyState::Hole, 5), data, false) == Audit::Contradiction);
+  CHECK(audit(data, view_of(CopyState::Bad, 5), false) == Audit::Damaged);
+  CHECK(audit(data, view_of(CopyState::Lost, 5), false) == Audit::Damaged);
   for (const CopyState state : {CopyState::Unasked, CopyState::NoAnswer, CopyState::Unknown})
-    CHECK(audit(data, view_of(state)) == Audit::NoVerdict);
+    CHECK(audit(data, view_of(state), false) == Audit::NoVerdict);
 }
 
 }  // namespace
