@@ -1,6 +1,7 @@
 #include "tests/sim/journal.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "block/placement.h"
 
@@ -24,7 +25,11 @@ void Journal::reset(Slot slot) {
 }
 
 void Journal::lose_unsynced() {
-  for (const auto& file : files) file->model.lose_power();
+  for (const auto& file : files) {
+    // The bytes that would have told the size may be gone.
+    if (std::exchange(file->size_untold, false)) file->model.lose_writer();
+    file->model.lose_power();
+  }
   if (shared.model) shared.model->lose_power();
 }
 
