@@ -125,6 +125,7 @@ const Uuid& BlockStore::boot() const { return impl_->parts.superblock.boot; }
 Result<Position> BlockStore::append(std::span<const Run> runs, SpaceUse use) {
   StoreParts& parts = impl_->parts;
   MENDFS_TRY_VOID(parts.usable());
+  parts.last_used = parts.env.loop.now();
   RecordBatch batch;
   for (const Run& run : runs) {
     MENDFS_TRY_VOID(check_run(run.header, run.digests.size()));
@@ -188,6 +189,7 @@ Task<Result<std::vector<ReadPiece>>> BlockStore::read(InodeNumber inode, BlockRu
 }
 Task<Result<std::vector<std::vector<ReadPiece>>>> BlockStore::read_all(InodeNumber inode,
                                                                        std::vector<ReadWish> wishes) {
+  impl_->parts.last_used = impl_->parts.env.loop.now();
   return impl_->reader.read_all(inode, std::move(wishes));
 }
 Task<Result<Fetched>> BlockStore::fetch(InodeNumber inode, BlockRun blocks) {

@@ -12,9 +12,14 @@ namespace {
 using namespace std::chrono_literals;
 
 /// Index entries looked at between two breaths.
-constexpr std::size_t kTrimStep = 512;
-/// Records of a segment, likewise: those in the page cache are read without waiting.
+constexpr std::size_t kTrimStep = 64;
+/// Records of a segment, likewise: those in the page cache are read without waiting. Fewer if they take longer.
 constexpr std::size_t kRecordStep = 256;
+constexpr auto kWorkMax = 500us;
+constexpr auto kBreath = 1ms;
+/// While somebody reads or writes here a breath takes so much longer, unless space is scarce.
+constexpr int kLongerWhileUsed = 10;
+constexpr auto kUsedIsRecent = 100ms;
 
 /// On a disk that is nearly full segments are emptied up to this live share.
 constexpr double kLiveMaxWhenScarce = 0.9;
@@ -66,7 +71,7 @@ Task<Result<void>> Compactor::trim_file(InodeNumber inode) {
     }
     if (more) {
       cursor = keys::run(step.back().key, step.back().run.first + 1);
-      co_await sleep_for(parts_.env.loop, 1ms);
+      co_await sleep_for(parts_.env.loop, breath());
       MENDFS_CO_TRY_VOID(parts_.usable());
     }
   }
@@ -117,6 +122,11 @@ Task<Result<std::size_t>> Compactor::empty_segments() {
   }
 }
 
+Duration Compactor::breath() const {
+  const bool is_used = parts_.env.loop.now() < parts_.last_used + kUsedIsRecent;
+  return is_used && !parts_.space.is_scarce() ? kLongerWhileUsed * kBreath : kBreath;
+}
+
 /// False when something in it counts that cannot be read.
 Task<Result<bool>> Compactor::empty_segment(SegmentNumber number) {
   const Result<std::shared_ptr<File>> file = parts_.log.file(number);
@@ -125,11 +135,15 @@ Task<Result<bool>> Compactor::empty_segment(SegmentNumber number) {
   bool all_moved = true;
   bool all_intact = true;
   std::size_t record_count = 0;
+  Time began = parts_.env.loop.now();
   for (std::uint64_t offset = 0;;) {
     MENDFS_CO_TRY(std::optional<FoundRecord> record, co_await segment.at(offset));
     if (!record) break;
     offset += record->size;
-    if (++record_count % kRecordStep == 0) co_await sleep_for(parts_.env.loop, 1ms);
+    if (++record_count % kRecordStep == 0 || parts_.env.loop.now() - began >= kWorkMax) {
+      co_await sleep_for(parts_.env.loop, breath());
+      began = parts_.env.loop.now();
+    }
     if (!record->intact) {
       all_intact = false;
     } else if (record->prefix.type == RecordType::Cuts) {

@@ -30,6 +30,7 @@ class Compactor {
 
  private:
   void look_at_space();
+  Duration breath() const;
   Task<Result<void>> trim_file(InodeNumber inode);
   bool is_worth_emptying(SegmentNumber number, const SegmentSummary& summary) const;
   Task<Result<bool>> empty_segment(SegmentNumber number);

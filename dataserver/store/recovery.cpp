@@ -186,7 +186,7 @@ Task<Result<void>> StoreRecovery::survey() {
   }
   for (auto segment = sizes_.lower_bound(segment_of(replay_from_)); segment != sizes_.end(); ++segment)
     MENDFS_CO_TRY_VOID(co_await survey_segment(segment->first));
-  expect_end(durable_);
+  if (durable_ > 0) expect_segment_before(durable_);
   co_return Result<void>{};
 }
 
@@ -241,18 +241,24 @@ Result<void> StoreRecovery::note_begin(const FoundRecord& record) {
                  fmt::format("{} of {} belongs to another store", segment_file_name(number), parts_.options.name)};
   }
   if (begin.previous_end <= replay_from_) return {};
+  if (!expect_segment_before(begin.previous_end)) return {};
   const bool missing = !sizes_.contains(segment_of(begin.previous_end));
-  if (missing && recovery_.index_rebuilt) {
-    // Of an index built anew nobody knows which segments compaction had removed.
-    unknown_from_ = std::min(unknown_from_, position_of(segment_of(begin.previous_end), 0));
-    return {};
-  }
-  expect_end(begin.previous_end);
   if (!missing || is_torn({position_of(segment_of(begin.previous_end), 0), 0, false})) return {};
   // Known before the end of the survey: the index, which names what was in it, is built anew too.
   parts_.env.log.error("segment {} of {} is missing", segment_of(begin.previous_end), parts_.options.name);
   recovery_.records_lost = true;
   return {};
+}
+
+/// False when it is not known whether a segment that reached up to `end` is to be there.
+bool StoreRecovery::expect_segment_before(Position end) {
+  if (recovery_.index_rebuilt && !sizes_.contains(segment_of(end))) {
+    // Of an index built anew nobody knows which segments compaction had removed.
+    unknown_from_ = std::min(unknown_from_, position_of(segment_of(end), 0));
+    return false;
+  }
+  expect_end(end);
+  return true;
 }
 
 /// A segment that ends exactly before a record shows nothing by itself; what came after it does.

@@ -47,6 +47,7 @@ class StoreRecovery {
   Task<Result<void>> survey();
   Task<Result<void>> survey_segment(SegmentNumber number);
   Result<void> note_begin(const FoundRecord& record);
+  bool expect_segment_before(Position end);
   void expect_end(Position end);
   Task<Result<void>> replay();
   Task<Result<void>> replay_segment(SegmentNumber number);

@@ -82,6 +82,7 @@ struct StoreParts {
   Position index_end = 0;              // the index has seen the log up to here
   Position flushed = 0;                // a restart replays from here
   Position moved_end = 0;              // behind the last record that compaction moved
+  Time last_used = Time::min();        // when somebody wrote or read last
   std::function<std::string()> make_blob;
 
  private:
