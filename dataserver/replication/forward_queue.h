@@ -30,6 +30,7 @@ class ForwardQueue {
     WriteId writer;
     std::uint64_t answered_below = 0;
     bool durable = false;
+    std::vector<Slot> sent_to;  // as in the write
     CutList cuts;
     std::vector<Run> runs;  // of one file
 

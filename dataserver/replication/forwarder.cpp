@@ -39,6 +39,7 @@ protocol::ForwardRequest Forwarder::make_request(const ForwardQueue::Message& me
   for (const ForwardQueue::Entry& entry : message.entries) {
     request.answered_below = std::max(request.answered_below, entry.answered_below);
     request.durable = request.durable || entry.durable;
+    request.sent_to.insert(request.sent_to.end(), entry.sent_to.begin(), entry.sent_to.end());
     request.cuts.merge(entry.cuts);
     for (const Run& run : entry.runs) {
       request.runs.push_back({run.header, run.digests});

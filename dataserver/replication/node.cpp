@@ -41,6 +41,13 @@ std::optional<std::uint32_t> Node::copy_of(Slot range) const {
   return copy_at(slot(), range, slot_count(), copy_count());
 }
 
+std::vector<Slot> Node::held_of(const std::vector<Slot>& ranges) const {
+  std::vector<Slot> held;
+  for (const Slot range : ranges)
+    if (range < slot_count() && holds(range)) held.push_back(range);
+  return held;
+}
+
 protocol::Channel& Node::channel(Slot peer) {
   auto found = channels_.find(peer);
   MENDFS_ASSERT(found != channels_.end());

@@ -50,6 +50,8 @@ class Node {
   /// The holders of `range` but this server.
   std::vector<Slot> other_holders(Slot range) const;
   bool holds(Slot range) const { return copy_of(range).has_value(); }
+  /// Those of the ranges of which a copy is here.
+  std::vector<Slot> held_of(const std::vector<Slot>& ranges) const;
   /// Which copy of the range's blocks is here.
   std::optional<std::uint32_t> copy_of(Slot range) const;
 

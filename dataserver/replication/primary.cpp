@@ -55,8 +55,12 @@ struct Primary::Turn {
   }
 };
 
-Primary::Primary(Node& node, WriteWindow& window, Repairer& repairer)
-    : node_(node), window_(window), retries_(node, window), old_blocks_(node, repairer, settled_) {}
+Primary::Primary(Node& node, WriteWindow& window, Repairer& repairer, SyncGather& sync_gather)
+    : node_(node),
+      window_(window),
+      sync_gather_(sync_gather),
+      retries_(node, window),
+      old_blocks_(node, repairer, settled_) {}
 
 Primary::~Primary() = default;
 
@@ -228,12 +232,9 @@ Task<void> Primary::run(std::shared_ptr<Operation> operation, WriteRequest reque
     co_return;
   }
   if (request.durable) {
-    // The other holders make it durable before they answer. Meanwhile the neighbours' share of the same write arrives
-    // here: one write-out does for both.
-    if (!operation->waits_for.empty()) {
-      Future<Unit> change = delivered.next();
-      (void)co_await change.until(node_.env.loop.now() + timing::kSyncGather);
-    }
+    // The other holders make it durable before they answer, at the same time.
+    std::vector<Slot> here = node_.held_of(request.sent_to);
+    co_await sync_gather_.gather(request.id.session, request.file.inode, node_.slot(), std::move(here));
     Result<void> synced = co_await sync_holder(node_.slot(), operation->positions.front().position);
     operation->is_durable = synced.ok();
   }
@@ -340,6 +341,7 @@ Result<void> Primary::append(Operation* operation, const WriteRequest& request, 
     entry.writer = request.id;
     entry.answered_below = request.answered_below;
     entry.durable = request.durable;
+    entry.sent_to = request.sent_to;
     entry.cuts = request.file.cuts;
     entry.runs = runs;
     holder->forwarder.add(std::move(entry));

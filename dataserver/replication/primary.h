@@ -24,6 +24,7 @@
 #include "dataserver/replication/repairer.h"
 #include "dataserver/replication/retries.h"
 #include "dataserver/replication/settled.h"
+#include "dataserver/replication/sync_gather.h"
 #include "dataserver/replication/write_plan.h"
 #include "dataserver/replication/write_window.h"
 #include "env/future.h"
@@ -33,7 +34,7 @@ namespace mendfs::replication {
 
 class Primary {
  public:
-  Primary(Node& node, WriteWindow& window, Repairer& repairer);
+  Primary(Node& node, WriteWindow& window, Repairer& repairer, SyncGather& sync_gather);
   ~Primary();
 
   void confirm_term(std::uint64_t term);
@@ -82,6 +83,7 @@ class Primary {
 
   Node& node_;
   WriteWindow& window_;
+  SyncGather& sync_gather_;
   std::uint64_t term_ = 0;
   Time grant_until_ = Time::min();
   std::set<SessionId> fenced_;

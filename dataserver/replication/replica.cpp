@@ -6,6 +6,7 @@
 #include "dataserver/replication/primary.h"
 #include "dataserver/replication/reader.h"
 #include "dataserver/replication/repairer.h"
+#include "dataserver/replication/sync_gather.h"
 #include "dataserver/replication/write_window.h"
 #include "env/future.h"
 #include "protocol/timing.h"
@@ -17,7 +18,11 @@ using namespace protocol;
 class Replica::Impl {
  public:
   Impl(Env& env, store::BlockStore& store, std::function<void(Error)> stop)
-      : node(env, store, std::move(stop)), repairer(node), reader(node), primary(node, window, repairer) {
+      : node(env, store, std::move(stop)),
+        repairer(node),
+        reader(node),
+        sync_gather(env.loop),
+        primary(node, window, repairer, sync_gather) {
     window.load(store.recovery().blob);
     for (const store::SeenWrite& write : store.recovery().writes)
       window.remember_seen(write.writer, write.range, write.version);
@@ -29,6 +34,7 @@ class Replica::Impl {
   ServedTask<RepairRequest> repair(RepairRequest request);
   ServedTask<SyncRequest> sync(SyncRequest request);
   ServedTask<ForwardRequest> forward(ForwardRequest request, Buffer data, Caller caller);
+  Task<Result<void>> sync_to(store::Position position);
   Result<store::Position> store_forwarded(const ForwardRequest& request, std::vector<Run> runs);
   ServedTask<HandshakeRequest> handshake(HandshakeRequest request, Caller caller);
   Task<Result<void>> record_cuts(std::vector<CutRecord> records);
@@ -38,6 +44,7 @@ class Replica::Impl {
   WriteWindow window;
   Repairer repairer;
   Reader reader;
+  SyncGather sync_gather;
   Primary primary;
   Scope scope;
 };
@@ -177,17 +184,21 @@ ServedTask<SyncRequest> Replica::Impl::sync(SyncRequest request) {
   for (Slot range : node.ranges())
     if (node.completeness(range) == Completeness::Behind)
       co_return Error{ErrorCode::Unavailable, "catching up with the other holders after a reboot"};
-  if (node.store.durable() < request.position) {
-    Result<store::Position> synced = co_await node.store.sync();
-    if (!synced) {
-      node.note_store_error(synced.error());
-      co_return synced.error();
-    }
-  }
+  Result<void> synced = co_await sync_to(request.position);
+  if (!synced) co_return synced.error();
   Served<SyncRequest> answer;
   answer.reply.durable = node.position_here(node.store.durable());
   answer.reply.earlier = node.store.superblock().earlier;
   co_return answer;
+}
+
+/// What is in the log before `position` is durable afterwards.
+Task<Result<void>> Replica::Impl::sync_to(store::Position position) {
+  if (node.store.durable() >= position) co_return Result<void>();
+  Result<store::Position> synced = co_await node.store.sync();
+  if (synced) co_return Result<void>();
+  node.note_store_error(synced.error());
+  co_return synced.error();
 }
 
 ServedTask<ForwardRequest> Replica::Impl::forward(ForwardRequest request, Buffer data, Caller caller) {
@@ -199,17 +210,17 @@ ServedTask<ForwardRequest> Replica::Impl::forward(ForwardRequest request, Buffer
   std::vector<RunSummary> summaries = std::move(request.runs);
   Result<std::vector<Run>> runs = take_runs(node, request.range, std::move(summaries), data);
   if (!runs) co_return runs.error();
+  const RunHeader first = runs->front().header;
   Result<store::Position> stored = store_forwarded(request, std::move(*runs));
   if (!stored) {
     node.note_store_error(stored.error());
     co_return stored.error();
   }
   if (request.durable) {
-    Result<store::Position> synced = co_await node.store.sync();
-    if (!synced) {
-      node.note_store_error(synced.error());
-      co_return synced.error();
-    }
+    std::vector<Slot> here = node.held_of(request.sent_to);
+    co_await sync_gather.gather(first.writer.session, first.inode, request.range, std::move(here));
+    Result<void> synced = co_await sync_to(*stored);
+    if (!synced) co_return synced.error();
   }
   Served<ForwardRequest> answer;
   answer.reply = node.position_here(*stored);

@@ -238,7 +238,9 @@ class Filesystem {
   Task<Result<void>> sync_data(std::shared_ptr<Handle> handle);
   Task<Result<void>> sync_file(File file, bool data_only, const Handle* asking);
   Task<Result<void>> sync_bytes(File file, const Handle* asking);
-  bool has_undurable_entry(const OpenFile& file) const;
+  bool needs_metadata_sync(const OpenFile& file, bool data_only) const;
+  void report_soon(const File& file);
+  Task<void> report_later(File file);
   Task<Result<void>> sync_metadata(File file);
   void fail(OpenFile& file, const Error& error);
 

@@ -154,8 +154,7 @@ Task<Result<void>> Filesystem::settle_once(OpenFile* file, std::uint64_t size_ma
       file->adopt(answer->reply, answer->change.epoch);
       file->change = std::max(file->change, answer->change);
       if (also != nullptr) file->attribute_change = file->change;
-      if (file->mtime == mtime) file->mtime.reset();
-      if (!file->mtime) file->ctime.reset();
+      if (file->mtime == mtime) file->note_times_told();
       if (file->atime == atime) file->atime.reset();
       if (auto unsaid = file->take_contradicted()) {
         auto said = co_await meta_.call(std::move(*unsaid), file->inode);
@@ -252,10 +251,11 @@ Task<Result<void>> Filesystem::fsync(HandleId id, bool data_only) {
   }
   std::vector<Task<Result<void>>> both;
   both.push_back(sync_data(handle));
-  if (!data_only || has_undurable_entry(*file)) both.push_back(sync_metadata(file));
+  if (needs_metadata_sync(*file, data_only)) both.push_back(sync_metadata(file));
   const std::vector<Result<void>> results = co_await all_of(loop_, std::move(both));
   for (const Result<void>& result : results)
     if (!result) co_return result;
+  if (!data_only && file->has_news()) report_soon(file);
   // Somebody cut it meanwhile, and these bytes made it longer again.
   if (file->known_end() > file->attributes.size) co_return co_await sync_file(file, data_only, handle.get());
   co_return Result<void>{};
@@ -278,8 +278,21 @@ Task<Result<void>> Filesystem::sync_bytes(File file, const Handle* asking) {
   co_return synced;
 }
 
-bool Filesystem::has_undurable_entry(const OpenFile& file) const {
-  return !meta_.is_durable(file.change) || !meta_.is_durable(file.attribute_change);
+bool Filesystem::needs_metadata_sync(const OpenFile& file, bool data_only) const {
+  if (!meta_.is_durable(file.change) || !meta_.is_durable(file.attribute_change)) return true;
+  return !data_only && (file.epoch != meta_.epoch() || file.has_news_for_sync());
+}
+
+/// Other mounts hear of the write soon, though no fsync waits for that.
+void Filesystem::report_soon(const File& file) {
+  if (std::exchange(file->is_reported_soon, true)) return;
+  scope_.spawn(report_later(file));
+}
+
+Task<void> Filesystem::report_later(File file) {
+  co_await sleep_for(loop_, timing::kTimesReport);
+  file->is_reported_soon = false;
+  if (file->has_news()) co_await report_size(file);
 }
 
 /// Data and metadata side by side.
@@ -287,7 +300,7 @@ Task<Result<void>> Filesystem::sync_file(File file, bool data_only, const Handle
   std::vector<Task<Result<void>>> both;
   both.push_back(sync_bytes(file, asking));
   const bool is_longer = file->known_end() > file->attributes.size;
-  if (!data_only || is_longer || has_undurable_entry(*file)) both.push_back(sync_metadata(file));
+  if (is_longer || needs_metadata_sync(*file, data_only)) both.push_back(sync_metadata(file));
   const std::vector<Result<void>> results = co_await all_of(loop_, std::move(both));
   for (const Result<void>& result : results)
     if (!result) co_return result;
@@ -302,11 +315,14 @@ Task<Result<void>> Filesystem::sync_metadata(File file) {
   if (is_lost) co_return lost_in_a_power_cut();
   if (!kept) co_return kept;
   for (;;) {
+    const std::optional<std::int64_t> told = file->mtime;
     MENDFS_CO_TRY_VOID(co_await settle(file, UINT64_MAX, false));
+    const bool is_told = told && file->attributes.mtime == *told;
     const Change change = file->change;
     const Result<void> durable = co_await make_durable(change);
     // The metaserver lost the end of its log in a power cut, and perhaps our last report with it: once more.
     if (durable.code() == ErrorCode::Stale || file->epoch != meta_.epoch()) continue;
+    if (durable && is_told) file->durable_mtime = told;
     if (durable && file->change == change) file->change = {};
     co_return durable;
   }

@@ -172,8 +172,7 @@ Task<Result<Attributes>> Filesystem::set_attributes_of(File file, SetAttributesR
   file->change = file->attribute_change = std::max(file->change, answer->change);
   if (size && file->attributes.cuts.number() != cut_before) file->note_own_cut(*size);
   writer_->pump(file);
-  if (sets_mtime) file->mtime.reset();
-  if (!file->mtime) file->ctime.reset();
+  if (sets_mtime || !file->mtime) file->note_times_told();
   if (sets_atime) file->atime.reset();
   co_return file->view();
 }

@@ -3,7 +3,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
+
+#include "protocol/timing.h"
 
 namespace mendfs::client {
 
@@ -105,8 +108,22 @@ bool OpenFile::may_be_reported_with(const protocol::SetAttributesRequest& reques
   return !request.size && !request.clear_suid;
 }
 
+void OpenFile::note_times_told() {
+  mtime.reset();
+  ctime.reset();
+  has_set_times = false;
+}
+
+bool OpenFile::has_news_for_sync() const {
+  if (!mtime || known_end() > attributes.size || has_set_times) return has_news();
+  const bool is_durable = durable_mtime == attributes.mtime;
+  const std::int64_t later = *mtime - attributes.mtime;
+  return !is_durable || later < 0 || later >= std::chrono::nanoseconds(timing::kTimesTick).count();
+}
+
 void OpenFile::add_to_news(const protocol::SetAttributesRequest& request, std::int64_t now) {
   ctime = now;
+  has_set_times = true;
   if (request.mtime) mtime = request.mtime->now ? now : request.mtime->time;
   if (request.atime) atime = request.atime->now ? now : request.atime->time;
   if (!is_already(request)) return;

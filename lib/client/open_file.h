@@ -85,6 +85,8 @@ struct OpenFile {
   std::optional<std::int64_t> mtime;  // of writes, or set since, that the metaserver has not heard of
   std::optional<std::int64_t> ctime;  // of the same
   std::optional<std::int64_t> atime;
+  bool has_set_times = false;                 // some of these were set by hand
+  std::optional<std::int64_t> durable_mtime;  // the last that we told and that survives a power cut
   /// Mode and owner that were set to what they were known to be, and not told: they must still be so after the next
   /// report.
   protocol::SetAttributesRequest unsaid;
@@ -99,6 +101,7 @@ struct OpenFile {
   std::optional<GivenUp> given_up;
   /// A shrink by this mount is on its way: nothing new is sent, since under which cut it counts is not known yet.
   bool is_being_cut = false;
+  bool is_reported_soon = false;  // somebody is about to report its times
   /// Raised when everything queued is given up: messages in flight end unanswered.
   std::uint64_t drops = 0;
   /// Up to which position each of them has to be synced.
@@ -137,6 +140,10 @@ struct OpenFile {
   std::uint64_t known_end() const { return given_up ? std::min(acked_end, given_up->from) : acked_end; }
   /// Whether the metaserver has to be told something.
   bool has_news() const { return known_end() > attributes.size || mtime.has_value(); }
+  /// The metaserver knows the times, but for atime.
+  void note_times_told();
+  /// Whether an fsync has to tell it: not where nothing is new but the time of a write, by less than a tick.
+  bool has_news_for_sync() const;
   /// A write, or whatever else changes the bytes, at this time.
   void note_change_at(std::int64_t time) { mtime = ctime = time; }
   /// Mode and owner that are asked for are known to be so.

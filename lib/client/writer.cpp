@@ -128,19 +128,25 @@ void Writer::drop(OpenFile& file, const Error& why) {
 void Writer::pump(const std::shared_ptr<OpenFile>& file) {
   if (file->is_being_cut || file->given_up) return;
   file->held_size = 0;
+  const std::size_t before = file->queued_cost();
+  std::vector<std::pair<Slot, WriteMessage>> messages;
   for (Slot range = 0; range < file->queues.size(); ++range) {
     WriteQueue& queue = file->queues[range];
     while (queue.has_waiting() && queue.in_flight_count() < kMessagesInFlightMax) {
-      const std::size_t before = file->queued_cost();
       std::optional<WriteMessage> message = queue.take(timing::kWriteMessageSizeMax);
-      count_cost(*file, before);
       if (!message) break;
-      scope_.spawn(deliver(file, range, std::move(*message)));
+      messages.emplace_back(range, std::move(*message));
     }
   }
+  count_cost(*file, before);
+  std::vector<Slot> sent_to;
+  if (file->expects_sync())
+    for (const auto& [range, message] : messages) sent_to.push_back(range);
+  for (auto& [range, message] : messages) scope_.spawn(deliver(file, range, std::move(message), sent_to));
 }
 
-Task<void> Writer::deliver(std::shared_ptr<OpenFile> file, Slot range, WriteMessage message) {
+Task<void> Writer::deliver(std::shared_ptr<OpenFile> file, Slot range, WriteMessage message,
+                           std::vector<Slot> sent_to) {
   Delivery delivery;
   delivery.file = file;
   delivery.range = range;
@@ -148,7 +154,8 @@ Task<void> Writer::deliver(std::shared_ptr<OpenFile> file, Slot range, WriteMess
   delivery.drops = file->drops;
   delivery.request.file = file->ref();
   delivery.request.parts = delivery.message.parts;
-  delivery.request.durable = file->expects_sync();
+  delivery.request.durable = !sent_to.empty();
+  delivery.request.sent_to = std::move(sent_to);
   const Result<protocol::WriteReply> reply = co_await send(&delivery);
   unanswered_.erase(delivery.request.id.sequence);
 

@@ -55,7 +55,7 @@ class Writer {
   struct Delivery;
   void send_soon(const std::shared_ptr<OpenFile>& file, std::size_t size);
   Task<void> send_held();
-  Task<void> deliver(std::shared_ptr<OpenFile> file, Slot range, WriteMessage message);
+  Task<void> deliver(std::shared_ptr<OpenFile> file, Slot range, WriteMessage message, std::vector<Slot> sent_to);
   Task<Result<protocol::WriteReply>> send(Delivery* delivery);
   void delivered(Delivery& delivery, const protocol::WriteReply& reply);
   void count_cost(OpenFile& file, std::size_t before);

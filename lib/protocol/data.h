@@ -170,6 +170,7 @@ struct WriteRequest {
   std::uint64_t answered_below = 0;  // this session wants no answer to its writes below it (on any server) any more
   bool retry = false;                // may have arrived before
   bool durable = false;              // answered only when it also survives a power cut on all copies
+  std::vector<Slot> sent_to;         // durable: the primaries that are sent parts of the same write at the same time
   FileRef file;
   std::vector<WritePart> parts;  // disjoint
   template <class V>
@@ -178,6 +179,7 @@ struct WriteRequest {
     v("answered_below", answered_below);
     v("retry", retry);
     v("durable", durable);
+    v("sent_to", sent_to);
     v("file", file);
     v("parts", parts);
   }

@@ -22,6 +22,7 @@ struct ForwardRequest {
   Version settled;                   // every version at or below it is on all holders
   std::uint64_t answered_below = 0;  // of the writer's session
   bool durable = false;
+  std::vector<Slot> sent_to;     // as in the write
   CutList cuts;                  // of the file
   std::vector<RunSummary> runs;  // of one file
   template <class V>
@@ -31,6 +32,7 @@ struct ForwardRequest {
     v("settled", settled);
     v("answered_below", answered_below);
     v("durable", durable);
+    v("sent_to", sent_to);
     v("cuts", cuts);
     v("runs", runs);
   }

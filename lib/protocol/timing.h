@@ -15,6 +15,8 @@ constexpr auto kMetaCallTimeout = 10s;  // one attempt; the call is retried with
 constexpr auto kMountTimeout = 10s;     // no metaserver, or a ring that is not complete
 constexpr auto kMetaLogSyncMax = 50ms;  // an entry is on the device after this
 constexpr auto kSizeReportEvery = 1s;   // while a file is being written
+constexpr auto kTimesTick = 4ms;        // an fsync leaves the time of the last write untold that differs by less
+constexpr auto kTimesReport = 50ms;     // but it is told this much later
 constexpr auto kChangesWaitMax = 3s;    // a client's question for others' changes is answered after this at the latest
 constexpr auto kChangesGather = 2ms;    // changes that come this soon after another one are told together
 constexpr auto kForgetAgainAfter = 50ms;  // the kernel is told a second time: it may just have taken in an old answer
@@ -45,7 +47,7 @@ constexpr auto kReadHedgeAfter = 1s;                          // a reader turns 
 
 // Dataserver.
 constexpr auto kDataSyncEvery = 5s;         // un-fsynced data is on the device after this
-constexpr auto kSyncGather = 200us;         // a durable write waits this long for others to be made durable with it
+constexpr auto kSyncGather = 1ms;           // a part of a synced write waits this long for those that are to come
 constexpr auto kPeerCallTimeout = 5s;       // one fetch, list or handshake of another dataserver
 constexpr auto kForwardTimeout = 30s;       // one forward, which may wait for a slow disk; then it is sent again
 constexpr auto kForwardAgainAfter = 100ms;  // a forward or handshake that a connected holder refused

@@ -1,6 +1,7 @@
 // What flush, fsync and rename promise, and what the metaserver is told when.
 #include <catch2/catch.hpp>
 
+#include "protocol/timing.h"
 #include "tests/unit/lib/client/mounted.h"
 
 namespace mendfs::client {
@@ -77,6 +78,80 @@ TEST_CASE("where each write is followed by an fsync, the write itself is made du
   for (const FakeStore& store : mount.cluster.stores) CHECK(store.synced == store.position);
   write_and_sync();
   CHECK(syncs() > before);
+}
+
+TEST_CASE("a synced write says to which servers its parts go", "[client]") {
+  Mounted mount(3);
+  const Opened file = mount.create("a");
+  const auto write_and_sync = [&](std::uint64_t offset, std::size_t size) {
+    for (FakeStore& store : mount.cluster.stores) store.writes.clear();
+    mount.write(file.handle, offset, pattern(size, 1));
+    REQUIRE(mount.cluster.run(mount.filesystem->fsync(file.handle, false)));
+    std::vector<Slot> got;
+    for (Slot slot = 0; slot < 3; ++slot)
+      if (!mount.cluster.stores[slot].writes.empty()) got.push_back(slot);
+    return got;
+  };
+  for (int i = 0; i < 2; ++i) write_and_sync(0, 4096);
+  for (const std::size_t size : {std::size_t{4096}, std::size_t{1024}, std::size_t{512}}) {
+    const std::vector<Slot> got = write_and_sync(1024, size);
+    CHECK(got.size() == std::min<std::size_t>(size / 512, 3));
+    for (const Slot slot : got) CHECK(mount.cluster.stores[slot].writes.front().sent_to == got);
+  }
+}
+
+TEST_CASE("an fsync does not wait for the metaserver where a write moved a file's time by less than a tick",
+          "[client]") {
+  Mounted mount;
+  const Opened file = mount.create("a");
+  FakeNamespace& names = mount.cluster.names;
+  const auto told_time = [&] { return names.inodes.at(file.attributes.inode).mtime; };
+  const auto time = [&] {
+    const auto seen = mount.cluster.run(mount.filesystem->get_attributes(file.attributes.inode));
+    REQUIRE(seen);
+    return seen->mtime;
+  };
+  const auto write_and_sync = [&] {
+    mount.write(file.handle, 0, pattern(4096, 1));
+    REQUIRE(mount.cluster.run(mount.filesystem->fsync(file.handle, false)));
+  };
+  for (int i = 0; i < 2; ++i) write_and_sync();
+  mount.cluster.world.run_for(100ms);
+  write_and_sync();
+  CHECK(names.durable == names.log_index);
+  CHECK(told_time() == time());
+
+  const std::int64_t first = told_time();
+  const auto told = [&] { return names.settles.size() + names.syncs; };
+  const std::size_t before = told();
+  std::uint32_t untold = 0;
+  while (time() - first < std::chrono::nanoseconds(timing::kTimesTick).count()) {
+    CHECK(told() == before);
+    CHECK(told_time() == first);
+    write_and_sync();
+    ++untold;
+  }
+  CHECK(untold > 1);
+  CHECK(told() > before);
+  CHECK(told_time() == time());
+  CHECK(names.durable == names.log_index);
+
+  SECTION("what was not told is told soon") {
+    write_and_sync();
+    CHECK(told_time() < time());
+    mount.cluster.world.run_for(2 * timing::kTimesReport);
+    CHECK(told_time() == time());
+  }
+  SECTION("a time that was set is told at once") {
+    mount.write(file.handle, 0, pattern(4096, 1));
+    protocol::SetAttributesRequest set;
+    set.inode = file.attributes.inode;
+    set.mtime = {false, time() + 1};
+    REQUIRE(mount.cluster.run(mount.filesystem->set_attributes(std::move(set))));
+    REQUIRE(mount.cluster.run(mount.filesystem->fsync(file.handle, false)));
+    CHECK(told_time() == time());
+    CHECK(names.durable == names.log_index);
+  }
 }
 
 TEST_CASE("a size that the metaserver lost with its power is told again", "[client]") {
