@@ -5,12 +5,11 @@
 
 #include "block/checksum.h"
 #include "block/placement.h"
+#include "dataserver/store/record_part.h"
 
 namespace mendfs::store {
 namespace {
 
-/// Records up to this size are read whole, with one read.
-constexpr std::size_t kReadWholeMax = 64u << 10;
 /// Beyond so many bytes at once the rest of a large read is loaded afterwards.
 constexpr std::size_t kLoadSizeMax = 2u << 20;
 constexpr BlockIndex kBlockIndexMax = kFileSizeMax;
@@ -88,42 +87,20 @@ RunHeader part_header(const RunHeader& whole, const StoredRun& part) {
 
 namespace {
 
-/// Where a part of a stored run is within its record, and how it is read.
-struct PartPlaces {
-  std::size_t data_offset = 0;  // of the part's first block
-  std::size_t data_size = 0;
-  std::size_t start_size = 0;  // from the record's start on: head and digests, or with the data
-  bool is_one_read = false;
-};
-
-PartPlaces places_of(const StoredRun& run) {
-  const RunPlaces record = run_places(run.kind, run.record_count, run.block_size(), run.last_size);
-  PartPlaces places;
-  places.data_offset = record.data_offset + std::size_t{run.skip} * run.block_size();
-  if (run.kind == RunKind::Data) places.data_size = std::size_t{run.count - 1} * run.block_size() + run.own_last_size();
-  places.is_one_read = record.record_size <= kReadWholeMax || run.count == run.record_count;
-  places.start_size = places.is_one_read ? places.data_offset + places.data_size : record.data_offset;
-  return places;
-}
-
-/// What was read of a record: `start` from its beginning on, `data` of the part.
-RunReader::Loaded judge(const RunReader::Source& source, const Buffer& start, Buffer data) {
+/// What the bytes are that were read for a part.
+RunReader::Loaded judge(const RunReader::Source& source, const PartBytes& bytes) {
   const StoredRun& run = source.run;
-  const RunPlaces places = run_places(run.kind, run.record_count, run.block_size(), run.last_size);
   RunReader::Loaded loaded;
-  if (start.size() < places.data_offset || data.size() != places_of(run).data_size) return loaded;
-  const std::optional<RecordPrefix> prefix = decode_prefix(start, run.place);
-  if (!prefix || prefix->head_size() != places.digests_offset) return loaded;
-  const ByteView head = start.view().first(prefix->head_size());
-  if (!head_is_intact(*prefix, head)) return loaded;
-  const Result<RunHeader> header = decode_run(*prefix, head);
+  const std::optional<RecordPrefix> prefix = decode_prefix(bytes.head, run.place);
+  if (!prefix || prefix->head_size() != bytes.head.size()) return loaded;
+  if (!head_is_intact(*prefix, bytes.head)) return loaded;
+  const Result<RunHeader> header = decode_run(*prefix, bytes.head);
   if (!header || !is_what_index_names(*header, source.key, run)) return loaded;
   if (run.kind == RunKind::Data) {
     loaded.digests.resize(run.count);
-    std::memcpy(loaded.digests.data(), start.data() + places.digests_offset + run.skip * sizeof(Digest),
-                run.count * sizeof(Digest));
+    std::memcpy(loaded.digests.data(), bytes.digests.data(), bytes.digests.size());
   }
-  loaded.data = std::move(data);
+  loaded.data = bytes.data;
   loaded.header = *header;
   loaded.intact = true;
   return loaded;
@@ -236,26 +213,15 @@ Task<Result<std::vector<RunReader::Loaded>>> RunReader::load_all(std::vector<Sou
   std::vector<Extent> extents;
   for (const Source& source : sources) {
     places.push_back(places_of(source.run));
-    if (source.file == nullptr) continue;
-    const std::uint64_t begin = offset_of(source.run.place);
-    const PartPlaces& place = places.back();
-    extents.push_back({source.file, begin, place.start_size});
-    if (!place.is_one_read) extents.push_back({source.file, begin + place.data_offset, place.data_size});
+    if (source.file != nullptr) add_extents(source.file, source.run.place, places.back(), extents);
   }
   MENDFS_CO_TRY(const std::vector<Buffer> read, co_await mendfs::read_all(std::move(extents)));
   std::vector<Loaded> loaded(sources.size());
   auto next = read.begin();
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    const PartPlaces& place = places[i];
     if (sources[i].file == nullptr) continue;
-    const Buffer start = *next++;
-    Buffer data;
-    if (!place.is_one_read) {
-      data = *next++;
-    } else if (start.size() == place.start_size) {
-      data = start.slice(place.data_offset, place.data_size);
-    }
-    loaded[i] = judge(sources[i], start, std::move(data));
+    const std::optional<PartBytes> bytes = take_part(places[i], next);
+    if (bytes) loaded[i] = judge(sources[i], *bytes);
   }
   co_return loaded;
 }
@@ -296,7 +262,7 @@ Task<Result<std::vector<std::vector<ReadPiece>>>> RunReader::read_all(InodeNumbe
     std::size_t end = begin;
     for (std::size_t size = 0; end < outline.size() && size < kLoadSizeMax; ++end) {
       if (outline[end].piece.state != BlockState::Data) continue;
-      size += places_of(outline[end].source.run).start_size + places_of(outline[end].source.run).data_size;
+      size += places_of(outline[end].source.run).size();
       sources.push_back(outline[end].source);
     }
     MENDFS_CO_TRY(const std::vector<Loaded> loaded, co_await load_all(std::move(sources)));
