@@ -74,14 +74,17 @@ Task<Result<std::uint32_t>> Filesystem::write(HandleId id, PreparedWrite bytes, 
 Task<Result<void>> Filesystem::ensure_mark(File file) {
   if (file->has_mark) co_return Result<void>{};
   const Turn::Guard turn = co_await file->turn.take();
-  if (file->has_mark) co_return Result<void>{};
-  protocol::OpenRequest request;
-  request.inode = file->inode;
-  request.write = true;
-  auto answer = co_await meta_.call(std::move(request), file->inode);
-  if (!answer) co_return answer.error();
-  file->adopt(answer->reply, answer->change.epoch);
-  file->has_mark = true;
+  while (!file->has_mark) {
+    const SessionId session = meta_.session();
+    protocol::OpenRequest request;
+    request.inode = file->inode;
+    request.write = true;
+    auto answer = co_await meta_.call(std::move(request), file->inode);
+    if (!answer) co_return answer.error();
+    file->adopt(answer->reply, answer->change.epoch);
+    // A session that lapsed meanwhile has taken the mark along.
+    file->has_mark = session == meta_.session();
+  }
   co_return Result<void>{};
 }
 

@@ -81,6 +81,7 @@ Task<Result<Opened>> Filesystem::do_open(InodeNumber inode, OpenFlags flags, std
   const std::optional<Attributes> cached = cache_.attributes(inode);
   if (cached && S_ISREG(cached->mode) && flags.read && !flags.write && !flags.truncate)
     bytes = read_ahead_->fetch_small(file_of(*cached, 0));
+  const SessionId session = meta_.session();
   auto answer = co_await meta_.call(std::move(request), inode);
   if (!answer) {
     if (name && answer.code() == ErrorCode::StaleHandle) cache_.drop_name(*name);
@@ -92,7 +93,8 @@ Task<Result<Opened>> Filesystem::do_open(InodeNumber inode, OpenFlags flags, std
   if (answer->reply.link_count == 0 && (known == nullptr || known->handle_count == 0))
     co_return Error{ErrorCode::StaleHandle, "the file has lost its name"};
   const File file = file_of(answer->reply, answer->change.epoch);
-  if (flags.write) file->has_mark = true;
+  // A session that lapsed meanwhile has taken the mark along: the first write sets it again.
+  if (flags.write) file->has_mark = session == meta_.session();
   file->change = std::max(file->change, answer->change);
   if (answer->change.epoch < meta_.epoch()) scope_.spawn(rejoin(file, false));
   Opened opened = add_handle(file, flags);
@@ -116,12 +118,13 @@ Task<Result<Opened>> Filesystem::do_create(protocol::MakeRequest request, OpenFl
   request.open_for_write = flags.write;
   std::string name = request.name;
   const InodeNumber parent = request.parent;
+  const SessionId session = meta_.session();
   auto answer = co_await meta_.call(std::move(request));
   if (!answer) co_return answer.error();
   MENDFS_CO_TRY_VOID(co_await changed_directory(parent, answer->change));
   note_name(answer->reply.inode, std::move(name));
   const File file = file_of(answer->reply, answer->change.epoch);
-  file->has_mark = flags.write;
+  file->has_mark = flags.write && session == meta_.session();
   file->change = std::max(file->change, answer->change);
   if (answer->change.epoch < meta_.epoch()) scope_.spawn(rejoin(file, false));
   Opened opened = add_handle(file, flags);

@@ -192,6 +192,7 @@ Task<void> MetaClient::replace_session() {
   std::string reason = "no answer yet";
   WaitLog::Entry wait(waits_, "session", 0, [this, &reason] { return WaitLog::Blame{std::nullopt, server_, reason}; });
   opening_.call = {new_session_id(), 0, 0};
+  opening_.follows = session_;
   Backoff backoff;
   for (;;) {
     std::string packed = pack(opening_);

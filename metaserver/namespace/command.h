@@ -111,10 +111,12 @@ struct DeclareLost {
 struct OpenSession {
   SessionId session;
   std::string client_name;
+  SessionId follows = {};  // a fenced session of the same client, whose replies this one may ask for
   template <class V>
   void fields(V& v) {
     v("session", session);
     v("client_name", client_name);
+    v("follows", follows);
   }
 };
 

@@ -18,6 +18,25 @@ std::string place_of(const protocol::CallHeader& call) {
   return keys::reply(call.session, call.sequence % kRepliesPerSession);
 }
 
+struct KeptReply {
+  std::string key;
+  ReplyRecord record;
+};
+
+Result<std::vector<KeptReply>> replies_of(State& state, const SessionId& session) {
+  std::vector<KeptReply> kept;
+  bool is_whole = true;
+  const std::string prefix = keys::replies(session);
+  MENDFS_TRY_VOID(state.scan(prefix, keys::after_prefix(prefix), [&](std::string_view key, std::string_view value) {
+    Result<ReplyRecord> record = unpack<ReplyRecord>(value);
+    is_whole = record.ok();
+    if (is_whole) kept.push_back({std::string(key), std::move(*record)});
+    return is_whole;
+  }));
+  if (!is_whole) return Error{ErrorCode::Corruption, "a kept reply is damaged"};
+  return kept;
+}
+
 }  // namespace
 
 std::uint64_t& KeptSequences::at(const SessionId& session, std::uint64_t sequence) {
@@ -60,13 +79,22 @@ Result<void> keep_reply(State& state, KeptSequences& kept, const protocol::CallH
 }
 
 Result<void> forget_replies(State& state, const SessionId& session) {
-  std::vector<std::string> kept;
-  const std::string prefix = keys::replies(session);
-  MENDFS_TRY_VOID(state.scan(prefix, keys::after_prefix(prefix), [&](std::string_view key, std::string_view) {
-    kept.emplace_back(key);
-    return true;
-  }));
-  for (std::string& key : kept) state.remove(std::move(key));
+  MENDFS_TRY(std::vector<KeptReply> kept, replies_of(state, session));
+  for (KeptReply& reply : kept) state.remove(std::move(reply.key));
+  return {};
+}
+
+Result<void> keep_unanswered(State& state, const SessionId& session, const SessionRecord& record) {
+  MENDFS_TRY(std::vector<KeptReply> kept, replies_of(state, session));
+  for (KeptReply& reply : kept)
+    if (reply.record.sequence < record.answered_below) state.remove(std::move(reply.key));
+  return {};
+}
+
+Result<void> inherit_replies(State& state, const SessionId& lapsed, const SessionId& session) {
+  MENDFS_TRY(const std::vector<KeptReply> kept, replies_of(state, lapsed));
+  for (const KeptReply& reply : kept)
+    state.put_record(keys::reply(session, reply.record.sequence % kRepliesPerSession), reply.record);
   return {};
 }
 

@@ -31,7 +31,12 @@ Result<std::optional<ReplyRecord>> find_reply(State& state, KeptSequences& kept,
 /// Keeps the reply of a request that find_reply() knew nothing of, and forgets those that the client has.
 Result<void> keep_reply(State& state, KeptSequences& kept, const protocol::CallHeader& call, ReplyRecord reply);
 
-/// The session has ended.
+/// The session has ended for good.
 Result<void> forget_replies(State& state, const SessionId& session);
+
+/// The session lapsed: what the client may not have heard is kept, for the session that follows.
+Result<void> keep_unanswered(State& state, const SessionId& session, const SessionRecord& record);
+/// `session`, new, gets the replies of the lapsed one that it follows: its client goes on with the same sequences.
+Result<void> inherit_replies(State& state, const SessionId& lapsed, const SessionId& session);
 
 }  // namespace mendfs::metaserver

@@ -23,7 +23,7 @@ Result<void> forget_fence(State& state, std::uint64_t number) {
   if (!session) return {};
   state.remove(keys::fence(number));
   state.remove(keys::session(*session));
-  return {};
+  return forget_replies(state, *session);
 }
 
 }  // namespace
@@ -49,6 +49,11 @@ Body apply_body(Context& context, const OpenSession& command) {
   store_counters(context.state, counters);
   SessionRecord record;
   record.client_name = command.client_name;
+  MENDFS_TRY(const std::optional<SessionRecord> lapsed, find_session(context.state, command.follows));
+  if (lapsed && lapsed->fence != 0) {
+    record.answered_below = lapsed->answered_below;
+    MENDFS_TRY_VOID(inherit_replies(context.state, command.follows, command.session));
+  }
   context.state.put_record(keys::session(command.session), record);
   return done();
 }
@@ -78,7 +83,7 @@ Body apply_body(Context& context, const LapseSession& command) {
   context.state.put_record(keys::fence(record->fence), command.session);
   if (record->fence > kFenceCountMax) MENDFS_TRY_VOID(forget_fence(context.state, record->fence - kFenceCountMax));
   MENDFS_TRY_VOID(abandon_marks(context, command.session, record->fence));
-  MENDFS_TRY_VOID(forget_replies(context.state, command.session));
+  MENDFS_TRY_VOID(keep_unanswered(context.state, command.session, *record));
   return pack(FenceReply{record->fence});
 }
 

@@ -179,7 +179,7 @@ Task<Result<Outcome>> FsMethods::mount(OpenSessionRequest request) {
   RingKeeper::FirstMount first{
       .addresses = std::move(request.addresses), .root_uid = request.root_uid, .root_gid = request.root_gid};
   MENDFS_CO_TRY_VOID(co_await ring_.ensure_ring(std::move(first)));
-  MENDFS_CO_TRY_VOID(co_await sessions_.open(request.call.session, std::move(request.client_name)));
+  MENDFS_CO_TRY_VOID(co_await sessions_.open(request.call.session, std::move(request.client_name), request.follows));
   MENDFS_CO_TRY(const std::optional<ClusterRecord> cluster, core_.submitter.checked(core_.names.cluster()));
   OpenSessionRequest::Answer answer;
   answer.cluster = cluster->cluster;

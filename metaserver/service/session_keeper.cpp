@@ -25,8 +25,8 @@ Result<void> SessionKeeper::start() {
   return {};
 }
 
-Task<Result<void>> SessionKeeper::open(SessionId session, std::string client_name) {
-  Command::Body body = OpenSession{.session = session, .client_name = std::move(client_name)};
+Task<Result<void>> SessionKeeper::open(SessionId session, std::string client_name, SessionId follows) {
+  Command::Body body = OpenSession{.session = session, .client_name = std::move(client_name), .follows = follows};
   const Result<Outcome> outcome = co_await core_.submitter.submit_durable(std::move(body));
   MENDFS_CO_TRY_VOID(refusal_of(outcome));
   leases_.open(session, core_.now());

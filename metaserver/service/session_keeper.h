@@ -22,7 +22,8 @@ class SessionKeeper {
   Result<void> start();
 
   bool is_open(const SessionId& session) const { return leases_.is_open(session); }
-  Task<Result<void>> open(SessionId session, std::string client_name);
+  /// `follows`: the session of the same client that lapsed, or zero.
+  Task<Result<void>> open(SessionId session, std::string client_name, SessionId follows);
   Task<Result<void>> close(SessionId session);
   /// Another lease; answers what the session is to be asked. Refused: it has ended.
   Result<std::vector<InodeNumber>> renew(const SessionId& session, const std::vector<InodeNumber>& not_open);

@@ -137,6 +137,36 @@ TEST_CASE_METHOD(NamespaceFixture, "unknown, closed and fenced sessions change n
   CHECK(names->fences_above(UINT64_MAX)->empty());
 }
 
+TEST_CASE_METHOD(NamespaceFixture, "the session after a lapsed one gets the replies that the client has not", "[namespace]") {
+  const auto under = [](SessionId session, std::uint64_t number, std::uint64_t answered_below, auto request) {
+    request.call = {session, number, answered_below};
+    return request;
+  };
+  const SessionId lost{7, 1};
+  const SessionId unheard{7, 2};
+  const SessionId next{7, 3};
+  apply(OpenSession{lost, "x"});
+  REQUIRE(apply(under(lost, 1, 1, make_request(kRootInode, "heard", S_IFREG))).code == ErrorCode::Ok);
+  const Outcome made = apply(under(lost, 2, 2, make_request(kRootInode, "a", S_IFREG)));
+  REQUIRE(made.code == ErrorCode::Ok);
+  apply(LapseSession{lost});
+  // One that the client never heard of lapses in between.
+  apply(OpenSession{unheard, "x", lost});
+  apply(LapseSession{unheard});
+  apply(OpenSession{next, "x", lost});
+  CHECK(apply(under(next, 1, 1, make_request(kRootInode, "heard", S_IFREG))).code == ErrorCode::Refused);
+  const Outcome again = apply(under(next, 2, 2, make_request(kRootInode, "a", S_IFREG)));
+  CHECK(again.code == ErrorCode::Ok);
+  CHECK(again.index == made.index);
+  CHECK(again.body == made.body);
+  // What never arrived under the first is done now, once.
+  CHECK(apply(under(next, 3, 2, make_request(kRootInode, "b", S_IFREG))).code == ErrorCode::Ok);
+  // A session that is open, or unknown, leaves nothing to anybody.
+  const SessionId stranger{8, 8};
+  apply(OpenSession{stranger, "y", next});
+  CHECK(apply(under(stranger, 2, 2, make_request(kRootInode, "a", S_IFREG))).code == ErrorCode::Exists);
+}
+
 TEST_CASE_METHOD(NamespaceFixture, "what a session leaves is its fence and nothing else", "[namespace]") {
   const auto before = all_keys();
   const SessionId passing{3, 3};
@@ -150,8 +180,10 @@ TEST_CASE_METHOD(NamespaceFixture, "fences and open sessions are bounded", "[nam
   commit_each = false;
   for (std::uint64_t i = 0; i < kFenceCountMax + 3; ++i) {
     apply(OpenSession{{4, i}, "x"});
+    (void)code(remove_request(kRootInode, "x", false), {4, i});
     apply(LapseSession{{4, i}});
   }
+  for (const auto& [key, value] : all_keys()) CHECK_FALSE(key.starts_with(keys::replies({4, 0})));
   const auto fences = *names->fences_above(0);
   CHECK(fences.size() == kFenceCountMax);
   CHECK(fences.front().number == 4);
