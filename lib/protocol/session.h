@@ -50,8 +50,9 @@ struct OpenSessionRequest {
     }
   };
   using Reply = Answer;
-  CallHeader call;    // a session id of the client's own making: 128 random bits
-  SessionId follows;  // the client's session that lapsed, if any: changes asked for under it are repeated under this one
+  CallHeader call;  // a session id of the client's own making: 128 random bits
+  SessionId
+      follows;  // the client's session that lapsed, if any: changes asked for under it are repeated under this one
   std::uint32_t protocol_version = kProtocolVersion;
   std::vector<std::string> addresses;  // of the dataservers, empty: whatever the ring is
   std::uint32_t root_uid = 0;          // who owns the root directory, if this creates the filesystem

@@ -13,7 +13,7 @@
 
 namespace mendfs::metaserver {
 
-constexpr std::uint32_t kStateVersion = 1;
+constexpr std::uint32_t kStateVersion = 2;
 
 /// What the next numbers are made from, and what is counted rather than looked for.
 struct Counters {

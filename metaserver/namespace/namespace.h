@@ -91,6 +91,9 @@ class Namespace {
   /// The greatest inode ever made.
   Result<InodeNumber> inode_high();
   Result<std::uint64_t> epoch();
+  /// Whether the entry that was logged under this number in this epoch is, or will be, part of the state: if not, a
+  /// power cut took it, and another one may have its number.
+  Result<bool> has_kept(std::uint64_t index, std::uint64_t epoch);
 
   // The ring and its terms. Nothing before CreateCluster.
   Result<std::optional<ClusterRecord>> cluster();

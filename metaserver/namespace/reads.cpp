@@ -97,6 +97,20 @@ Result<std::uint64_t> Namespace::epoch() {
   return counters.epoch;
 }
 
+Result<bool> Namespace::has_kept(std::uint64_t index, std::uint64_t epoch) {
+  MENDFS_TRY(const std::uint64_t current, this->epoch());
+  if (epoch >= current) return epoch == current;
+  // What the next epoch found when it began was there to stay.
+  Result<std::uint64_t> next_began = Error{ErrorCode::Corruption, "the metadata store lacks the beginning of an epoch"};
+  MENDFS_TRY_VOID(state_.scan(keys::epoch(epoch + 1), keys::after_prefix(std::string(1, keys::kEpochTag)),
+                              [&](std::string_view, std::string_view value) {
+                                next_began = unpack<std::uint64_t>(value);
+                                return false;
+                              }));
+  MENDFS_TRY(const std::uint64_t began, next_began);
+  return index < began;
+}
+
 Result<std::optional<ClusterRecord>> Namespace::cluster() { return state_.get_record<ClusterRecord>(keys::cluster()); }
 
 Result<SlotRecord> Namespace::slot(Slot slot) {

@@ -50,6 +50,7 @@ Body apply_body(Context& context, const StartEpoch&) {
   counters.inodes_made = 0;
   counters.terms_made = 0;
   store_counters(context.state, counters);
+  context.state.put_record(keys::epoch(context.epoch), context.index);
   return done();
 }
 

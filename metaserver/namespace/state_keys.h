@@ -3,6 +3,7 @@
 //
 //   m version | counters | cluster | applied     one of each
 //   m slot <slot>                                 SlotRecord
+//   e <epoch>                                     the log index at which it began
 //   s <session>                                   SessionRecord, of open and fenced sessions
 //   r <session> <sequence mod 1024>               ReplyRecord
 //   f <number>                                    SessionId that was fenced with it
@@ -54,6 +55,7 @@ inline std::string of_session(char tag, const SessionId& session) {
 }
 
 constexpr char kSingleTag = 'm';
+constexpr char kEpochTag = 'e';
 constexpr char kSessionTag = 's';
 constexpr char kReplyTag = 'r';
 constexpr char kFenceTag = 'f';
@@ -76,6 +78,7 @@ inline std::string slot(Slot slot) {
   return key;
 }
 
+inline std::string epoch(std::uint64_t number) { return of_number(kEpochTag, number); }
 inline std::string session(const SessionId& id) { return of_session(kSessionTag, id); }
 inline std::string replies(const SessionId& id) { return of_session(kReplyTag, id); }
 inline std::string reply(const SessionId& id, std::uint64_t place) {

@@ -107,8 +107,11 @@ Task<Result<Outcome>> FsMethods::answer(Request request) {
     outcome.body = pack(changes);
     co_return outcome;
   } else if constexpr (std::is_same_v<Request, SyncMetaRequest>) {
-    if (request.index > 0 && may_be_lost(request))
-      co_return Error{ErrorCode::Stale, "this change was lost with the end of the log in a power cut"};
+    if (request.index > 0) {
+      MENDFS_CO_TRY(const bool is_kept, core_.submitter.checked(core_.names.has_kept(request.index, request.epoch)));
+      if (!is_kept || request.index > core_.log.accepted())
+        co_return Error{ErrorCode::Stale, "this change was lost with the end of the log in a power cut"};
+    }
     MENDFS_CO_TRY_VOID(co_await core_.submitter.sync(request.index == 0 ? core_.log.accepted() : request.index));
     co_return Outcome{};
   } else if constexpr (std::is_same_v<Request, OpenRequest>) {
@@ -121,19 +124,6 @@ Task<Result<Outcome>> FsMethods::answer(Request request) {
   } else {
     co_return to_outcome(read(request));
   }
-}
-
-/// An entry of the start before this one is there if recovery found it. One of an earlier start has to be looked at:
-/// another entry may have its number by now.
-bool FsMethods::may_be_lost(const SyncMetaRequest& request) {
-  if (request.index > core_.log.accepted()) return true;
-  if (request.epoch == core_.epoch) return false;
-  if (request.epoch + 1 == core_.epoch) return request.index > core_.recovered;
-  if (request.index < core_.log.first()) return true;
-  const Result<std::vector<LogEntry>> entries = core_.submitter.checked(core_.log.read(request.index, 1));
-  if (!entries.ok() || entries->empty()) return true;
-  const Result<Command> command = decode_command(entries->front().bytes);
-  return !command.ok() || command->epoch != request.epoch;
 }
 
 template <class Request>

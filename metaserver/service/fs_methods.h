@@ -30,7 +30,6 @@ class FsMethods {
 
   template <class Request>
   Task<Result<Outcome>> change(Request request);
-  bool may_be_lost(const protocol::SyncMetaRequest& request);
   Task<Result<void>> until_shrink_is_safe(protocol::SetAttributesRequest request, protocol::Attributes attributes);
   Task<Result<Outcome>> mount(protocol::OpenSessionRequest request);
 

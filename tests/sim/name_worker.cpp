@@ -120,13 +120,16 @@ Task<bool> NameWorker::sync() {
   const std::uint64_t losses = history.losses();
   Result<void> synced;
   // That of one directory says nothing of what was lost in another.
-  if (history.has_lost_power() || random_.one_in(2))
+  const bool is_of_all = history.has_lost_power() || random_.one_in(2);
+  if (is_of_all)
     synced = co_await filesystem_.sync_all();
   else
     synced = co_await filesystem_.sync_directory(history.newest().root());
   if (history.losses() != losses) co_return true;
-  if (synced.code() == ErrorCode::Io && losses_reported_ < losses) {
-    if (!history.has_lost_power()) losses_reported_ = losses;
+  std::uint64_t& reported = is_of_all ? losses_reported_ : losses_reported_of_root_;
+  if (synced.code() == ErrorCode::Io && reported < losses) {
+    if (!history.has_lost_power()) losses_reported_of_root_ = losses;
+    if (!history.has_lost_power() && is_of_all) losses_reported_ = losses;
     co_return true;
   }
   if (!synced.ok()) journal_.fail("the sync of a directory failed: " + synced.error().message);

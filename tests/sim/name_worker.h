@@ -65,7 +65,9 @@ class NameWorker {
   Journal& journal_;
   NameLedger& ledger_;
   SimRandom random_;
-  std::uint64_t losses_reported_ = 0;  // of the history's
+  // Of the history's: told by a sync of all directories, and by one of the root, which says nothing of the others.
+  std::uint64_t losses_reported_ = 0;
+  std::uint64_t losses_reported_of_root_ = 0;
   std::string doing_ = "nothing yet";
 };
 

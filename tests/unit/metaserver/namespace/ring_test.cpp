@@ -69,6 +69,22 @@ TEST_CASE_METHOD(NamespaceFixture, "epochs rise, and commands of an earlier one 
   CHECK(apply(late).code == ErrorCode::Ok);
 }
 
+TEST_CASE_METHOD(NamespaceFixture, "of earlier epochs what the next one began behind is kept", "[namespace]") {
+  const std::uint64_t first = epoch;
+  const std::uint64_t kept = change(make_request(kRootInode, "a", S_IFREG)).index;
+  CHECK(*names->has_kept(kept, first));
+  CHECK_FALSE(*names->has_kept(kept, first + 1));
+  // Epochs in which nothing was made, and numbers that no epoch had.
+  for (epoch = first + 1; epoch < first + 6; epoch += 2) REQUIRE(apply(StartEpoch{}).code == ErrorCode::Ok);
+  epoch = first + 5;
+  for (int i = 0; i < 5; ++i) REQUIRE(code(make_request(kRootInode, std::to_string(i), S_IFREG)) == ErrorCode::Ok);
+  CHECK(*names->has_kept(kept, first));
+  CHECK_FALSE(*names->has_kept(kept + 1, first));
+  CHECK(*names->has_kept(kept + 1, first + 1));
+  CHECK_FALSE(*names->has_kept(kept + 2, first + 1));
+  CHECK(*names->has_kept(names->applied_index() + 1, first + 5));
+}
+
 TEST_CASE_METHOD(NamespaceFixture, "terms rise for every start of a dataserver and stay for that start",
                  "[namespace]") {
   const auto grant = [&](Slot slot, Uuid start) {

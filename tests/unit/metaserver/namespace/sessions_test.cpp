@@ -137,7 +137,8 @@ TEST_CASE_METHOD(NamespaceFixture, "unknown, closed and fenced sessions change n
   CHECK(names->fences_above(UINT64_MAX)->empty());
 }
 
-TEST_CASE_METHOD(NamespaceFixture, "the session after a lapsed one gets the replies that the client has not", "[namespace]") {
+TEST_CASE_METHOD(NamespaceFixture, "the session after a lapsed one gets the replies that the client has not",
+                 "[namespace]") {
   const auto under = [](SessionId session, std::uint64_t number, std::uint64_t answered_below, auto request) {
     request.call = {session, number, answered_below};
     return request;
