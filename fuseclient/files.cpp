@@ -1,4 +1,6 @@
 // Open files: bytes in, bytes out.
+#include <fcntl.h>
+
 #include <utility>
 
 #include "fuseclient/convert.h"
@@ -20,6 +22,8 @@ void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* file) {
         Filesystem& fs = Requests::of(opened_for).filesystem();
         file.fh = opened.handle;
         file.keep_cache = opened.keep_cache;
+        // Who only reads has nothing to deliver, and closes without asking.
+        file.noflush = (file.flags & O_ACCMODE) == O_RDONLY;
         // -ENOENT: the open was interrupted, and no release will come.
         if (fuse_reply_open(opened_for, &file) == -ENOENT) fs.release(opened.handle);
       });
