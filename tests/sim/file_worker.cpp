@@ -163,6 +163,8 @@ Task<bool> FileWorker::step_of(Mine& mine) {
     case 9:
     case 10:
       return read(mine);
+    case 11:
+      return change_mode(mine);
     default:
       return write(mine);
   }

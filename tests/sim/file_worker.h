@@ -60,7 +60,9 @@ class FileWorker {
     client::HandleId handle = 0;
     bool removed = false;     // by us: it has no name any more
     bool lost_bytes = false;  // a write failed, and the size is not known
-    bool gone = false;        // removed, and deleted since: the session was lost for a while
+    /// The metaserver had lost so much when a mode was set that may not be durable.
+    std::optional<std::uint64_t> mode_set = std::nullopt;
+    bool gone = false;  // removed, and deleted since: the session was lost for a while
   };
   Task<bool> create();
   Task<bool> take_over(Journal::File* file);
@@ -71,6 +73,7 @@ class FileWorker {
   Task<bool> sync(Mine& mine);
   Task<bool> flush(Mine& mine);
   Task<bool> truncate(Mine& mine);
+  Task<bool> change_mode(Mine& mine);
   Task<bool> reopen(Mine& mine);
   Task<bool> rename(Mine& mine);
   Task<bool> unlink(Mine& mine);

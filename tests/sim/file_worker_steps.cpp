@@ -1,5 +1,6 @@
 // What a file worker does to its files, one step at a time, and what the oracle learns of it.
 #include <fmt/core.h>
+#include <sys/stat.h>
 
 #include "client/prepared_write.h"
 #include "tests/sim/file_worker.h"
@@ -82,13 +83,20 @@ Task<bool> FileWorker::sync(Mine& mine) {
   const FileModel::Mark mark = mine.file->model.mark();
   const std::uint64_t losses = journal_.meta_losses;
   const std::set<Slot> reset_before = mine.file->reset;
-  Result<void> synced = co_await filesystem_.fsync(mine.handle, random_.one_in(2));
+  const bool data_only = random_.one_in(2);
+  Result<void> synced = co_await filesystem_.fsync(mine.handle, data_only);
+  const bool mode_may_be_lost = mine.mode_set && *mine.mode_set != journal_.meta_losses;
+  if (synced.code() == ErrorCode::Io && mode_may_be_lost) {
+    mine.mode_set.reset();
+    co_return true;
+  }
   if (synced.code() == ErrorCode::Io && journal_.hold_a_block(mine.file->reset)) {
     mine.file->model.report_loss();
     co_return true;
   }
   if (!synced.ok()) co_return failed(mine, "fsync", synced.error());
   for (const Slot slot : reset_before) mine.file->reset.erase(slot);
+  if (!data_only) mine.mode_set.reset();
   mine.file->model.make_durable(mark);
   settled(mine, mark, losses);
   if (losses == journal_.meta_losses) mine.file->made = Time{-1};
@@ -131,6 +139,21 @@ Task<bool> FileWorker::truncate(Mine& mine) {
   if (attributes->size != size)
     journal_.fail(fmt::format("{}: {} cut to {} has {} bytes", name_, mine.file->name, size, attributes->size));
   ++journal_.cuts;
+  co_return true;
+}
+
+/// Size and times of what was written may go with it, and the write mark.
+Task<bool> FileWorker::change_mode(Mine& mine) {
+  protocol::SetAttributesRequest request;
+  request.inode = mine.file->inode;
+  const auto mode = static_cast<std::uint32_t>(random_.below(01000));
+  request.mode = mode;
+  begin("changing the mode of " + mine.file->name);
+  mine.mode_set = journal_.meta_losses;
+  const Result<protocol::Attributes> attributes = co_await filesystem_.set_attributes(std::move(request));
+  if (!attributes.ok()) co_return failed(mine, "chmod", attributes.error());
+  if (attributes->mode != (S_IFREG | mode))
+    journal_.fail(fmt::format("{}: {} has mode {:o}, not {:o}", name_, mine.file->name, attributes->mode, mode));
   co_return true;
 }
 
