@@ -39,11 +39,16 @@ Error outcome_unknown(const Address& server, const std::string& reason) {
   return {ErrorCode::OutcomeUnknown, fmt::format("{} gave no answer: {}", to_string(server), reason)};
 }
 
+/// Room for it, nearly always.
+constexpr std::size_t kRequestHeadSize = 256;
+
 std::string make_request(const Address& server, const std::string& target, const std::string& body) {
-  std::string request = fmt::format(
-      "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: mendfs\r\nContent-Type: text/xml\r\nContent-Length: {}\r\n\r\n",
-      target, to_string(server), body.size());
-  return request += body;
+  std::string request;
+  request.reserve(kRequestHeadSize + target.size() + body.size());
+  request.append("POST ").append(target).append(" HTTP/1.1\r\nHost: ").append(to_string(server));
+  request.append("\r\nUser-Agent: mendfs\r\nContent-Type: text/xml\r\nContent-Length: ");
+  request.append(std::to_string(body.size())).append("\r\n\r\n").append(body);
+  return request;
 }
 
 std::string make_upgrade(const Address& server) {

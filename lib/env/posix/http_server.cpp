@@ -41,13 +41,21 @@ bool wants_frames(const Request& request) {
          beast::iequals(request[http::field::upgrade], kUpgradeProtocol);
 }
 
+/// Room for it, nearly always.
+constexpr std::size_t kReplyHeadSize = 128;
+
 enum class ReplyForm { Whole, HeadOnly };
 
 std::string write_reply(const HttpReply& reply, bool keep_alive, ReplyForm form) {
-  std::string text = fmt::format("HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}\r\n", reply.status,
-                                 std::string(http::obsolete_reason(static_cast<http::status>(reply.status))),
-                                 reply.content_type, reply.body.size(), keep_alive ? "" : "Connection: close\r\n");
-  if (form == ReplyForm::Whole) text += reply.body;
+  const auto reason = http::obsolete_reason(static_cast<http::status>(reply.status));
+  std::string text;
+  text.reserve(kReplyHeadSize + reply.body.size());
+  text.append("HTTP/1.1 ").append(std::to_string(reply.status)).append(" ").append(reason.data(), reason.size());
+  text.append("\r\nContent-Type: ").append(reply.content_type);
+  text.append("\r\nContent-Length: ").append(std::to_string(reply.body.size())).append("\r\n");
+  if (!keep_alive) text.append("Connection: close\r\n");
+  text.append("\r\n");
+  if (form == ReplyForm::Whole) text.append(reply.body);
   return text;
 }
 
