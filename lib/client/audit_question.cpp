@@ -80,25 +80,32 @@ Result<AuditResult> compare(const AuditQuestion& question, std::span<const proto
   return std::move(findings.result);
 }
 
-Result<void> check_answer(std::span<const BlockRun> asked, std::span<const protocol::ReadRun> runs) {
-  const Error nonsense{ErrorCode::Malformed, "the server's answer does not fit what it was asked"};
+namespace {
+
+bool fits(std::span<const BlockRun> asked, std::span<const protocol::ReadRun> runs) {
   std::size_t part = 0;
   std::uint32_t done = 0;
   for (const protocol::ReadRun& run : runs) {
-    if (part == asked.size()) return nonsense;
+    if (part == asked.size()) return false;
     const BlockRun& want = asked[part];
-    if (run.part != part || run.blocks.count == 0 || run.blocks.count > want.count - done) return nonsense;
-    if (run.blocks.first != want.at(done)) return nonsense;
-    if (run.blocks.count > 1 && run.blocks.step != want.step) return nonsense;
-    if (run.digests.size() != (run.state == protocol::BlockState::Data ? run.blocks.count : 0)) return nonsense;
+    if (run.part != part || run.blocks.count == 0 || run.blocks.count > want.count - done) return false;
+    if (run.blocks.first != want.at(done)) return false;
+    if (run.blocks.count > 1 && run.blocks.step != want.step) return false;
+    if (run.digests.size() != (run.state == protocol::BlockState::Data ? run.blocks.count : 0)) return false;
     done += run.blocks.count;
     if (done == want.count) {
       ++part;
       done = 0;
     }
   }
-  if (part != asked.size()) return nonsense;
-  return {};
+  return part == asked.size();
+}
+
+}  // namespace
+
+Result<void> check_answer(std::span<const BlockRun> asked, std::span<const protocol::ReadRun> runs) {
+  if (fits(asked, runs)) return {};
+  return Error{ErrorCode::Malformed, "the server's answer does not fit what it was asked"};
 }
 
 CopyState copy_state_of(protocol::BlockState state) {

@@ -12,17 +12,21 @@
 namespace mendfs::client {
 namespace {
 
+/// Of a range, the slot that holds this copy.
+Slot slot_of_copy(Slot range, std::uint32_t copy, const Layout& layout) { return (range + copy) % layout.slot_count; }
+
 /// For each range the slot that should give the data, so that few servers are asked: neighbouring ranges share one.
 std::vector<Slot> choose_slots(const Layout& layout, const std::vector<bool>& usable, std::uint64_t rotation) {
   std::vector<Slot> chosen(layout.slot_count);
   std::vector<bool> is_asked(layout.slot_count);
   for (std::uint32_t i = 0; i < layout.slot_count; ++i) {
     const Slot range = static_cast<Slot>((rotation + i) % layout.slot_count);
-    const std::vector<Slot> holders = holders_of(range, layout.slot_count, layout.copy_count);
     // The last copy's server is also a holder of the ranges that come next.
-    Slot best = holders.back();
-    for (const Slot slot : holders)
+    Slot best = slot_of_copy(range, layout.copy_count - 1, layout);
+    for (std::uint32_t copy = 0; copy < layout.copy_count; ++copy) {
+      const Slot slot = slot_of_copy(range, copy, layout);
       if (usable[slot] && (is_asked[slot] || !usable[best])) best = slot;
+    }
     chosen[range] = best;
     is_asked[best] = true;
   }
@@ -85,6 +89,7 @@ std::uint32_t ReadGather::copy_on(const Share& share, Slot slot) {
 }
 
 std::vector<SlotBlocks> ReadGather::next_round(const std::function<bool(Slot)>& is_usable, std::uint64_t rotation) {
+  if (is_served()) return {};
   std::vector<bool> usable;
   for (Slot slot = 0; slot < layout_.slot_count; ++slot) usable.push_back(is_usable(slot));
   const std::vector<Slot> chosen = choose_slots(layout_, usable, rotation);
