@@ -1,6 +1,6 @@
 // Inodes that wait for something to be done, by kind (the queues of state_keys.h). They are asked for often and mostly
-// empty, and what left one leaves a trace in the store that is slow to pass over, so it is remembered below which inode
-// a queue has nothing. That is a cache: unknown at first, and never needed to be right about more.
+// empty, and what left one leaves a trace in the store that is slow to pass over, so it is remembered between which
+// inodes a queue has something. That is a cache: everything at first, and never less than what is there.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,11 @@ class WorkQueues {
   Result<std::vector<InodeNumber>> list(State& state, char queue, InodeNumber after, std::size_t count_max);
 
  private:
-  std::map<char, InodeNumber> nothing_below_;
+  struct Bounds {
+    InodeNumber least = 1;
+    InodeNumber most = UINT64_MAX;
+  };
+  std::map<char, Bounds> bounds_;
 };
 
 }  // namespace mendfs::metaserver
