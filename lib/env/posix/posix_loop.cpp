@@ -14,8 +14,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "env/posix/busy_poll.h"
-
 namespace mendfs {
 namespace {
 
@@ -23,6 +21,10 @@ namespace asio = boost::asio;
 
 /// Callbacks run in a row before sockets and timers get their turn again.
 constexpr int kBatchMax = 256;
+/// Before the thread sleeps it looks for news for so long, and lets anybody else have the core meanwhile: waking a
+/// thread whose core has halted takes as long, in a virtual machine longer, than an answer from another process
+/// (docs/performance.md, "Looking before sleeping").
+constexpr Time kLookFor = std::chrono::microseconds(50);
 
 std::chrono::steady_clock::time_point to_steady(Time when) {
   return std::chrono::steady_clock::time_point(std::chrono::duration_cast<std::chrono::steady_clock::duration>(when));
@@ -45,8 +47,6 @@ struct PosixLoop::Parts {
   std::map<std::pair<Time, TimerId>, std::function<void()>> timers;
   std::unordered_map<TimerId, Time> timer_times;
   TimerId last_timer = 0;
-
-  BusyPoll busy_poll;
 };
 
 PosixLoop::PosixLoop() : parts_(std::make_unique<Parts>()) { std::signal(SIGPIPE, SIG_IGN); }
@@ -127,15 +127,12 @@ void PosixLoop::run() {
 
 void PosixLoop::wait_for_news() {
   if (parts_->context.poll_one() > 0) return;
-  const Time idle_since = now();
-  Time looked_for{0};
-  while (looked_for < parts_->busy_poll.span()) {
+  const Time give_up = now() + kLookFor;
+  do {
     ::sched_yield();
-    looked_for = now() - idle_since;
-    if (parts_->context.poll_one() > 0) return parts_->busy_poll.came(looked_for);
-  }
+    if (parts_->context.poll_one() > 0) return;
+  } while (now() < give_up);
   parts_->context.run_one();
-  parts_->busy_poll.came(now() - idle_since);
 }
 
 void PosixLoop::stop() { parts_->context.stop(); }

@@ -1,7 +1,5 @@
 #include "env/posix/posix_world.h"
 
-#include <malloc.h>
-
 #include "env/posix/posix_disk.h"
 #include "env/posix/posix_network.h"
 #include "env/posix/posix_random.h"
@@ -12,21 +10,7 @@
 
 namespace mendfs {
 
-namespace {
-
-/// Requests and answers of up to a few MiB come and go all the time. What one has used is kept for the next, up to
-/// this, instead of being given back to the kernel, which would hand it out again page by page, cleared.
-constexpr int kFreedBytesKept = 32 << 20;
-
-void keep_freed_memory() {
-  ::mallopt(M_MMAP_THRESHOLD, kFreedBytesKept);
-  ::mallopt(M_TRIM_THRESHOLD, kFreedBytesKept);
-}
-
-}  // namespace
-
 Result<std::unique_ptr<PosixWorld>> PosixWorld::make(const WorldOptions& options) {
-  keep_freed_memory();
   std::unique_ptr<PosixWorld> world(new PosixWorld());
   MENDFS_TRY(world->log_, SpdlogLogger::make(options.log_level, options.log_file));
   world->loop_ = std::make_unique<PosixLoop>();
