@@ -34,7 +34,8 @@ class BlockStore::Impl {
         damager(parts, reader, flusher) {}
 
   void start() { scope.spawn(keep_house()); }
-  Task<Result<void>> compact();
+  enum class Compact { Anyway, IfWorthwhile };
+  Task<Result<void>> compact(Compact when);
 
   StoreParts parts;
   RunReader reader;
@@ -46,35 +47,41 @@ class BlockStore::Impl {
 
  private:
   Task<void> keep_house();
-  Task<Result<void>> house_round();
+  Task<void> reclaim();
+  void note(const Result<void>& done, std::string* last_problem);
 
   bool compacting_ = false;
+  std::string flush_problem_;
+  std::string compaction_problem_;
   Scope scope;
 };
 
 Task<void> BlockStore::Impl::keep_house() {
-  std::string last_problem;
   for (;;) {
     co_await sleep_for(parts.env.loop, kHousekeepingEvery);
     if (!parts.usable()) co_return;
-    const Result<void> done = co_await house_round();
-    const std::string problem = done ? std::string() : done.error().message;
-    // On a full disk each round fails alike.
-    if (!problem.empty() && problem != last_problem)
-      parts.env.log.warn("housekeeping of {}: {}", parts.options.name, problem);
-    last_problem = problem;
+    // Beside it: while the store is used, compaction takes its time.
+    if (!compacting_) scope.spawn(reclaim());
+    if (!flusher.due()) continue;
+    const Result<void> flushed = co_await flusher.flush();
+    note(flushed, &flush_problem_);
   }
 }
 
-Task<Result<void>> BlockStore::Impl::house_round() {
-  if (flusher.due()) MENDFS_CO_TRY_VOID(co_await flusher.flush());
-  if (compacting_) co_return Result<void>{};
-  MENDFS_CO_TRY_VOID(co_await compactor.trim());
-  if (compactor.worthwhile()) co_return co_await compact();
-  co_return Result<void>{};
+Task<void> BlockStore::Impl::reclaim() {
+  const Result<void> done = co_await compact(Compact::IfWorthwhile);
+  note(done, &compaction_problem_);
 }
 
-Task<Result<void>> BlockStore::Impl::compact() {
+void BlockStore::Impl::note(const Result<void>& done, std::string* last_problem) {
+  std::string problem = done ? std::string() : done.error().message;
+  // On a full disk each round fails alike.
+  if (!problem.empty() && problem != *last_problem)
+    parts.env.log.warn("housekeeping of {}: {}", parts.options.name, problem);
+  *last_problem = std::move(problem);
+}
+
+Task<Result<void>> BlockStore::Impl::compact(Compact when) {
   MENDFS_CO_TRY_VOID(parts.usable());
   if (compacting_) co_return Error{ErrorCode::Busy, "the store is being compacted already"};
   compacting_ = true;
@@ -83,6 +90,7 @@ Task<Result<void>> BlockStore::Impl::compact() {
     ~Turn() { *compacting = false; }
   } turn{&compacting_};
   MENDFS_CO_TRY_VOID(co_await compactor.trim());
+  if (when == Compact::IfWorthwhile && !compactor.worthwhile()) co_return Result<void>{};
   for (;;) {
     MENDFS_CO_TRY(const std::size_t emptied, co_await compactor.empty_segments());
     if (emptied == 0) co_return Result<void>{};
@@ -231,7 +239,7 @@ Result<StoreSpace> BlockStore::space() const {
 
 void BlockStore::set_flush_blob(std::function<std::string()> make) { impl_->parts.make_blob = std::move(make); }
 Task<Result<void>> BlockStore::flush_index() { return impl_->flusher.flush(); }
-Task<Result<void>> BlockStore::compact() { return impl_->compact(); }
+Task<Result<void>> BlockStore::compact() { return impl_->compact(Impl::Compact::Anyway); }
 
 Task<Result<Damage>> BlockStore::damage(InodeNumber inode, BlockRun block, DamageMode mode, std::uint64_t seed) {
   return impl_->damager.damage(inode, block, mode, seed);

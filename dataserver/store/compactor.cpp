@@ -17,8 +17,9 @@ constexpr std::size_t kTrimStep = 64;
 constexpr std::size_t kRecordStep = 256;
 constexpr auto kWorkMax = 500us;
 constexpr auto kBreath = 1ms;
-/// While somebody reads or writes here a breath takes so much longer, unless space is scarce.
-constexpr int kLongerWhileUsed = 10;
+/// While somebody reads or writes here a breath takes so much longer, unless space is scarce: what is moved would have
+/// to be made durable with the next small write.
+constexpr int kLongerWhileUsed = 200;
 constexpr auto kUsedIsRecent = 100ms;
 
 /// On a disk that is nearly full segments are emptied up to this live share.
