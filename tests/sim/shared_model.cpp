@@ -29,6 +29,7 @@ void SharedModel::make_durable(Write write) {
 }
 
 void SharedModel::lose_power() {
+  ++losses_;
   for (Written& written : writes_)
     if (!written.is_durable) written.settled = UINT64_MAX;
 }

@@ -45,6 +45,8 @@ class SharedModel {
   void make_durable(Write write);
   /// Power was lost in a way that may take what is not durable.
   void lose_power();
+  /// How often that was.
+  std::uint64_t losses() const { return losses_; }
 
   /// Whether somebody who began to read everything at `since` may get `bytes`; otherwise a sentence. A mount sees its
   /// own writes before others do, in an order that is not settled: `own` is that of the reader.
@@ -82,6 +84,7 @@ class SharedModel {
 
   std::uint32_t block_size_;
   Moment clock_ = 0;
+  std::uint64_t losses_ = 0;
   std::vector<Written> writes_;
   std::vector<std::vector<Write>> of_block_;  // those that touch it
   Order seen_;                                // of writes that were settled when they were seen
