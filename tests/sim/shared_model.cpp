@@ -8,24 +8,27 @@ namespace mendfs::sim {
 
 SharedModel::SharedModel(std::string content, std::uint32_t block_size) : block_size_(block_size) {
   of_block_.resize((content.size() + block_size - 1) / block_size, {0});
-  writes_.push_back({0, 0, std::move(content), 0, 0, 0, true});
+  writes_.push_back({0, 0, std::move(content), 0, 0, 0, 0, true});
 }
 
 SharedModel::Write SharedModel::begin(Mount mount, std::uint64_t offset, std::string bytes) {
   const Write write = writes_.size();
   for (std::uint64_t block = offset / block_size_; block * block_size_ < offset + bytes.size(); ++block)
     of_block_[block].push_back(write);
-  writes_.push_back({mount, offset, std::move(bytes), now()});
+  writes_.push_back({mount, offset, std::move(bytes), now(), losses_});
   return write;
 }
 
 void SharedModel::settle(Write write) {
-  if (writes_[write].settled == UINT64_MAX) writes_[write].settled = now();
+  Written& written = writes_[write];
+  // What all copies had may be gone again when a flush asks for it: only an fsync would say so.
+  const bool is_there = written.is_durable || written.losses_before == losses_;
+  if (is_there && written.settled == UINT64_MAX) written.settled = now();
 }
 
 void SharedModel::make_durable(Write write) {
-  settle(write);
   writes_[write].is_durable = true;
+  settle(write);
 }
 
 void SharedModel::lose_power() {

@@ -38,15 +38,13 @@ class SharedModel {
   Write begin(Mount mount, std::uint64_t offset, std::string bytes);
   /// The mount has taken it: it comes before what is given to this mount from now on for the same bytes.
   void taken(Write write) { writes_[write].taken = now(); }
-  /// It is on all copies, as a flush or close that began after it was taken says. A write that ended with an error
-  /// never is: it may be seen or not.
+  /// It was on all copies, as a flush or close that began after it was taken says. A write that ended with an error
+  /// never is, nor one that a loss of power may have taken before it was asked for: it may be seen or not.
   void settle(Write write);
   /// It also survives a power cut, as an fsync says.
   void make_durable(Write write);
   /// Power was lost in a way that may take what is not durable.
   void lose_power();
-  /// How often that was.
-  std::uint64_t losses() const { return losses_; }
 
   /// Whether somebody who began to read everything at `since` may get `bytes`; otherwise a sentence. A mount sees its
   /// own writes before others do, in an order that is not settled: `own` is that of the reader.
@@ -58,6 +56,7 @@ class SharedModel {
     std::uint64_t offset;
     std::string bytes;
     Moment begun;
+    std::uint64_t losses_before;
     Moment taken = UINT64_MAX;
     Moment settled = UINT64_MAX;  // not, or not any more
     bool is_durable = false;

@@ -106,5 +106,16 @@ TEST_CASE("a power cut may take what is not durable, and nothing else", "[shared
   CHECK_FALSE(is_right(model, "cccccccc"));
 }
 
+TEST_CASE("a flush asked for after power was lost says nothing of what was written before") {
+  SharedModel model(letters('.', 8), 8);
+  const auto a = model.begin(1, 0, letters('a', 8));
+  model.lose_power();
+  model.settle(a);
+  CHECK(is_right(model, "aaaaaaaa"));
+  CHECK(is_right(model, "........"));
+  model.make_durable(a);
+  CHECK_FALSE(is_right(model, "........"));
+}
+
 }  // namespace
 }  // namespace mendfs::sim

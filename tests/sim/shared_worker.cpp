@@ -160,19 +160,14 @@ Task<bool> SharedProgram::settle(Descriptor* descriptor, bool durable) {
   std::vector<SharedModel::Write> undurable = descriptor->undurable;
   undurable.insert(undurable.end(), before.begin(), before.end());
   SharedModel& model = *journal_.shared.model;
-  const std::uint64_t losses = model.losses();
   Result<void> done;
   if (durable)
     done = co_await filesystem_->fsync(descriptor->handle, random_.one_in(2));
   else
     done = co_await filesystem_->flush(descriptor->handle);
   if (!done.ok()) co_return failed(descriptor, durable ? "fsync" : "flush", done.error());
-  // What all copies had may have been lost again before the flush was answered: only an fsync would say so.
-  const bool is_settled = durable || model.losses() == losses;
-  for (const SharedModel::Write write : durable ? undurable : before) {
-    if (durable) model.make_durable(write);
-    if (is_settled) model.settle(write);
-  }
+  for (const SharedModel::Write write : durable ? undurable : before)
+    durable ? model.make_durable(write) : model.settle(write);
   descriptor->unsettled.clear();
   descriptor->undurable = durable ? std::vector<SharedModel::Write>() : std::move(undurable);
   co_return true;
