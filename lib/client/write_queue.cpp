@@ -154,7 +154,9 @@ std::uint64_t WriteQueue::first_place() const {
 
 std::uint64_t WriteQueue::end_place() const {
   std::uint64_t end = waiting_.empty() ? 0 : waiting_.rbegin()->second.end;
-  for (const auto& [number, sent] : in_flight_) end = std::max(end, std::min(sent.pieces.back().end, sent.visible_end));
+  for (const auto& [number, sent] : in_flight_)
+    for (const Piece& piece : sent.pieces)
+      if (piece.begin < sent.visible_end) end = std::max(end, std::min(piece.end, sent.visible_end));
   return end;
 }
 

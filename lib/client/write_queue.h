@@ -76,7 +76,7 @@ class WriteQueue {
   Ticket oldest() const;
   /// Where the first byte not yet delivered is, in places, or UINT64_MAX.
   std::uint64_t first_place() const;
-  /// Where the last of them ends, or 0.
+  /// Where the last byte that counts ends, or 0.
   std::uint64_t end_place() const;
   /// Memory it holds, roughly: bytes and a fixed cost for each piece.
   std::size_t cost() const { return cost_; }

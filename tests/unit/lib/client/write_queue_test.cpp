@@ -197,6 +197,14 @@ TEST_CASE("what was cut since it was sent is seen no more", "[client]") {
   CHECK(queue.pieces_of(700, 4096).empty());
 }
 
+TEST_CASE("what was cut off whole since it was sent ends nowhere", "[client]") {
+  WriteQueue queue(kRange, kLayout);
+  queue.add(piece_at(1024, filled(1024, 1), 1));
+  REQUIRE(queue.take(1u << 20));
+  queue.drop_from(1024);
+  CHECK(queue.end_place() == 0);
+}
+
 TEST_CASE("a message keeps to its size, and has a block however small that is", "[client]") {
   WriteQueue queue(kRange, kLayout);
   queue.add(piece_at(0, filled(10 * kBlock, 1), 1));
