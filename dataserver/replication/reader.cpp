@@ -1,8 +1,10 @@
 #include "dataserver/replication/reader.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
+#include "block/copy_sum.h"
 #include "env/future.h"
 
 namespace mendfs::replication {
@@ -24,6 +26,55 @@ constexpr std::uint32_t kListRunsMax = 4096;
 
 store::ReadWhat what_of(protocol::ReadMode mode) {
   return mode == protocol::ReadMode::Data ? store::ReadWhat::Data : store::ReadWhat::VerifiedDigests;
+}
+
+/// Takes blocks off the front of buffers that hold them one after another; a block may lie in two.
+class BlockWalk {
+ public:
+  BlockWalk(const std::vector<Buffer>& buffers, std::uint32_t block_size)
+      : next_(buffers.begin()), block_(block_size) {}
+
+  /// Valid until the next call.
+  ByteView next() {
+    if (next_->size() - done_ >= block_.size()) return take(block_.size());
+    for (std::size_t filled = 0; filled < block_.size();) {
+      const ByteView part = take(std::min(block_.size() - filled, next_->size() - done_));
+      std::memcpy(block_.data() + filled, part.data(), part.size());
+      filled += part.size();
+    }
+    return block_;
+  }
+
+ private:
+  ByteView take(std::size_t size) {
+    const ByteView part = next_->view().subspan(done_, size);
+    done_ += size;
+    if (done_ == next_->size()) {
+      ++next_;
+      done_ = 0;
+    }
+    return part;
+  }
+
+  std::vector<Buffer>::const_iterator next_;
+  std::size_t done_ = 0;
+  std::vector<std::byte> block_;
+};
+
+std::vector<protocol::AuditRun> summed_up(const Served<ReadRequest>& answer, std::uint32_t block_size,
+                                          const CopySum& sum) {
+  std::vector<protocol::AuditRun> runs;
+  BlockWalk blocks(answer.data, block_size);
+  for (const protocol::ReadRun& run : answer.reply.runs) {
+    protocol::AuditRun& summed = runs.emplace_back();
+    summed.part = run.part;
+    summed.blocks = run.blocks;
+    summed.state = run.state;
+    summed.version = run.version;
+    summed.sums.reserve(run.digests.size());
+    for (const Digest& digest : run.digests) summed.sums.push_back(sum.of(blocks.next(), digest));
+  }
+  return runs;
 }
 
 }  // namespace
@@ -92,17 +143,20 @@ protocol::ServedTask<AuditRequest> Reader::audit(AuditRequest request) {
     for (const BlockRun& run : file.blocks) block_count += run.count;
   if (block_count > kAuditBlocksMax) co_return Error{ErrorCode::Malformed, "an audit of too many blocks at once"};
   std::vector<protocol::ServedTask<ReadRequest>> reads;
+  std::vector<std::uint32_t> block_sizes;
   for (protocol::AuditFile& file : request.files) {
+    block_sizes.push_back(file.file.layout.block_size);
     ReadRequest one{std::move(file.file), {}};
-    for (const BlockRun& run : file.blocks) one.parts.push_back({protocol::ReadMode::Digest, run});
+    for (const BlockRun& run : file.blocks) one.parts.push_back({protocol::ReadMode::Data, run});
     reads.push_back(read(std::move(one)));
   }
   std::vector<Result<Served<ReadRequest>>> answers = co_await all_of(node_.env.loop, std::move(reads));
   Served<AuditRequest> served;
-  for (Result<Served<ReadRequest>>& answer : answers) {
+  const CopySum sum(request.seed);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
     protocol::AuditAnswer& file = served.reply.files.emplace_back();
-    file.is_known = answer.ok();
-    if (answer) file.runs = std::move(answer->reply.runs);
+    file.is_known = answers[i].ok();
+    if (answers[i]) file.runs = summed_up(*answers[i], block_sizes[i], sum);
   }
   co_return served;
 }

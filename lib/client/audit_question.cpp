@@ -1,7 +1,6 @@
 #include "client/audit_question.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace mendfs::client {
@@ -15,9 +14,9 @@ struct Findings {
 
 /// One block of a run that did not agree as a whole.
 void judge(const AuditQuestion& question, const GivenRun& given, std::uint32_t index, const CopyView& other,
-           bool same_digest, Findings& findings) {
+           bool is_same, Findings& findings) {
   const BlockRun block{given.blocks.at(index), given.blocks.step, 1};
-  switch (audit({given.state, given.version}, other, same_digest)) {
+  switch (audit({given.state, given.version}, other, is_same)) {
     case Audit::Same:
       ++findings.result.agreed;
       break;
@@ -31,9 +30,6 @@ void judge(const AuditQuestion& question, const GivenRun& given, std::uint32_t i
       break;
     case Audit::ServedOlder:
       findings.older.add(given.slot, block);
-      break;
-    case Audit::Contradiction:
-      findings.result.contradictions.push_back(block.first);
       break;
   }
 }
@@ -52,26 +48,25 @@ std::uint64_t AuditQuestion::block_count() const {
   return count;
 }
 
-Result<AuditResult> compare(const AuditQuestion& question, std::span<const protocol::ReadRun> answer) {
+Result<AuditResult> compare(const AuditQuestion& question, std::span<const protocol::AuditRun> answer) {
   const std::vector<BlockRun> blocks = question.blocks();
   MENDFS_TRY_VOID(check_answer(blocks, answer));
   if (question.given.empty()) return AuditResult();
   Findings findings;
   std::uint32_t done = 0;  // of the blocks of one given run
-  for (const protocol::ReadRun& run : answer) {
+  for (const protocol::AuditRun& run : answer) {
     const GivenRun& given = question.given[run.part];
     if (run.blocks.first == given.blocks.first) done = 0;
-    const bool agrees =
-        run.state == protocol::BlockState::Data && given.state == CopyState::Data && run.version == given.version &&
-        std::memcmp(run.digests.data(), given.digests.data() + done, std::size_t{run.blocks.count} * sizeof(Digest)) ==
-            0;
+    const bool agrees = run.state == protocol::BlockState::Data && given.state == CopyState::Data &&
+                        run.version == given.version &&
+                        std::equal(run.sums.begin(), run.sums.end(), given.sums.begin() + done);
     if (agrees) {
       findings.result.agreed += run.blocks.count;
     } else {
       const CopyView other{copy_state_of(run.state), run.version};
       const bool both_data = other.state == CopyState::Data && given.state == CopyState::Data;
       for (std::uint32_t i = 0; i < run.blocks.count; ++i)
-        judge(question, given, done + i, other, both_data && run.digests[i] == given.digests[done + i], findings);
+        judge(question, given, done + i, other, both_data && run.sums[i] == given.sums[done + i], findings);
     }
     done += run.blocks.count;
   }
@@ -82,30 +77,39 @@ Result<AuditResult> compare(const AuditQuestion& question, std::span<const proto
 
 namespace {
 
-bool fits(std::span<const BlockRun> asked, std::span<const protocol::ReadRun> runs) {
+std::size_t value_count(const protocol::ReadRun& run) { return run.digests.size(); }
+std::size_t value_count(const protocol::AuditRun& run) { return run.sums.size(); }
+
+template <class AnswerRun>
+Result<void> check(std::span<const BlockRun> asked, std::span<const AnswerRun> runs) {
+  const Error misfit{ErrorCode::Malformed, "the server's answer does not fit what it was asked"};
   std::size_t part = 0;
   std::uint32_t done = 0;
-  for (const protocol::ReadRun& run : runs) {
-    if (part == asked.size()) return false;
+  for (const AnswerRun& run : runs) {
+    if (part == asked.size()) return misfit;
     const BlockRun& want = asked[part];
-    if (run.part != part || run.blocks.count == 0 || run.blocks.count > want.count - done) return false;
-    if (run.blocks.first != want.at(done)) return false;
-    if (run.blocks.count > 1 && run.blocks.step != want.step) return false;
-    if (run.digests.size() != (run.state == protocol::BlockState::Data ? run.blocks.count : 0)) return false;
+    if (run.part != part || run.blocks.count == 0 || run.blocks.count > want.count - done) return misfit;
+    if (run.blocks.first != want.at(done)) return misfit;
+    if (run.blocks.count > 1 && run.blocks.step != want.step) return misfit;
+    if (value_count(run) != (run.state == protocol::BlockState::Data ? run.blocks.count : 0)) return misfit;
     done += run.blocks.count;
     if (done == want.count) {
       ++part;
       done = 0;
     }
   }
-  return part == asked.size();
+  if (part != asked.size()) return misfit;
+  return {};
 }
 
 }  // namespace
 
 Result<void> check_answer(std::span<const BlockRun> asked, std::span<const protocol::ReadRun> runs) {
-  if (fits(asked, runs)) return {};
-  return Error{ErrorCode::Malformed, "the server's answer does not fit what it was asked"};
+  return check(asked, runs);
+}
+
+Result<void> check_answer(std::span<const BlockRun> asked, std::span<const protocol::AuditRun> runs) {
+  return check(asked, runs);
 }
 
 CopyState copy_state_of(protocol::BlockState state) {

@@ -1,4 +1,4 @@
-// What a server of other copies is asked about a read, and what its answer means. It holds digests, not bytes, so that
+// What a server of other copies is asked about a read, and what its answer means. It holds sums, not bytes, so that
 // asking can wait. Pure; one thread.
 #pragma once
 
@@ -25,7 +25,7 @@ struct GivenRun {
   Slot slot = 0;  // whose copy it was
   CopyState state = CopyState::Absent;
   Version version;
-  std::vector<Digest> digests;  // of Data, block by block
+  std::vector<std::uint64_t> sums;  // of Data, block by block: CopySum
 };
 
 struct AuditQuestion {
@@ -38,16 +38,16 @@ struct AuditQuestion {
 
 struct AuditResult {
   std::uint64_t agreed = 0;
-  std::vector<SlotBlocks> damaged;
-  std::vector<SlotBlocks> older;  // there, or where the bytes came from
-  std::vector<BlockIndex> contradictions;
+  std::vector<SlotBlocks> damaged;  // its server says so, or it has other bytes under the same version
+  std::vector<SlotBlocks> older;    // there, or where the bytes came from
 };
 
 /// Malformed: the answer does not fit the question.
-Result<AuditResult> compare(const AuditQuestion& question, std::span<const protocol::ReadRun> answer);
+Result<AuditResult> compare(const AuditQuestion& question, std::span<const protocol::AuditRun> answer);
 
-/// Whether the runs cover the blocks asked for, in order, each with as many digests as it must have.
+/// Whether the runs cover the blocks asked for, in order, each with as many digests or sums as it must have.
 Result<void> check_answer(std::span<const BlockRun> asked, std::span<const protocol::ReadRun> runs);
+Result<void> check_answer(std::span<const BlockRun> asked, std::span<const protocol::AuditRun> runs);
 
 CopyState copy_state_of(protocol::BlockState state);
 

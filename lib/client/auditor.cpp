@@ -18,8 +18,8 @@ constexpr std::uint64_t kMessageBlocks = 1024;
 constexpr std::size_t kMessageItems = 256;
 
 /// Of the parts [first_part, end_part). An answer out of order gives fewer, and is refused for it.
-std::span<protocol::ReadRun> runs_of(protocol::AuditAnswer& answer, std::uint32_t first_part, std::uint32_t end_part) {
-  const auto is_before = [](const protocol::ReadRun& run, std::uint32_t part) { return run.part < part; };
+std::span<protocol::AuditRun> runs_of(protocol::AuditAnswer& answer, std::uint32_t first_part, std::uint32_t end_part) {
+  const auto is_before = [](const protocol::AuditRun& run, std::uint32_t part) { return run.part < part; };
   const auto begin = std::lower_bound(answer.runs.begin(), answer.runs.end(), first_part, is_before);
   const auto end = std::lower_bound(begin, answer.runs.end(), end_part, is_before);
   return {begin, end};
@@ -84,6 +84,7 @@ Task<void> Auditor::run(Slot slot) {
 
 Task<void> Auditor::ask(Slot slot, std::vector<Item> items) {
   protocol::AuditRequest message;
+  message.seed = sum.seed();
   const OpenFile* last = nullptr;
   for (const Item& item : items) {
     if (item.file.get() != last) message.files.push_back({item.file->ref(), {}});
@@ -111,25 +112,23 @@ Task<void> Auditor::ask(Slot slot, std::vector<Item> items) {
     last = item.file.get();
     protocol::AuditAnswer& whole = answer->reply.files[file];
     const auto end_part = static_cast<std::uint32_t>(first_part + item.question.given.size());
-    const std::span<protocol::ReadRun> own = runs_of(whole, first_part, end_part);
-    for (protocol::ReadRun& run : own) run.part -= first_part;
+    const std::span<protocol::AuditRun> own = runs_of(whole, first_part, end_part);
+    for (protocol::AuditRun& run : own) run.part -= first_part;
     // Deleted or cut meanwhile: there is nothing to compare any more.
     if (whole.is_known) take(item, own);
     first_part = end_part;
   }
 }
 
-void Auditor::take(const Item& item, std::span<const protocol::ReadRun> answer) {
+void Auditor::take(const Item& item, std::span<const protocol::AuditRun> answer) {
   Result<AuditResult> result = compare(item.question, answer);
   if (!result) {
     log_.error("audit refused server={} error=\"{}\"", item.question.slot, result.error().message);
     return;
   }
   counters_.audited += result->agreed;
-  for (const BlockIndex block : result->contradictions)
-    log_.error("copies differ under one version, neither is known to be wrong file={} block={}", item.file->inode,
-               block);
-  for (SlotBlocks& suspect : result->damaged) scope_.spawn(mend(item.file, std::move(suspect), "its copy is damaged"));
+  for (SlotBlocks& suspect : result->damaged)
+    scope_.spawn(mend(item.file, std::move(suspect), "its copy is not what was read"));
   // What this mount has written since, or is writing, is newer than what was read.
   if (item.file->has_queued() || item.file->writes != item.writes) return;
   for (SlotBlocks& suspect : result->older) scope_.spawn(mend(item.file, std::move(suspect), "its copy is old"));
@@ -152,6 +151,9 @@ Task<void> Auditor::mend(std::shared_ptr<OpenFile> file, SlotBlocks request, std
   if (answer->reply.repaired > 0)
     log_.info("repaired server={} file={} first_block={} blocks={} because=\"{}\"", request.slot, file->inode, first,
               answer->reply.repaired, why);
+  else
+    log_.info("nothing to repair server={} file={} first_block={} blocks={} though=\"{}\"", request.slot, file->inode,
+              first, count, why);
 }
 
 }  // namespace mendfs::client

@@ -27,9 +27,14 @@ struct AuditCounters {
 
 class Auditor {
  public:
-  Auditor(Loop& loop, Servers& servers, Logger& log) : loop_(loop), servers_(servers), log_(log), ended_(loop) {}
+  /// `sum_seed`: nobody else can know it.
+  Auditor(Loop& loop, Servers& servers, Logger& log, std::uint64_t sum_seed)
+      : sum(sum_seed), loop_(loop), servers_(servers), log_(log), ended_(loop) {}
 
-  /// Waits until there is room for one more: the digests of what was read are kept until they are compared.
+  /// What reads sum up, to be compared here.
+  const CopySum sum;
+
+  /// Waits until there is room for one more: the sums of what was read are kept until they are compared.
   Task<void> until_room();
   /// Checks what was read, soon. Requires: gather.is_served().
   void check(const std::shared_ptr<OpenFile>& file, const ReadGather& gather);
@@ -54,7 +59,7 @@ class Auditor {
   bool reads_go_first(const Lane& lane) const;
   Task<void> run(Slot slot);
   Task<void> ask(Slot slot, std::vector<Item> items);
-  void take(const Item& item, std::span<const protocol::ReadRun> answer);
+  void take(const Item& item, std::span<const protocol::AuditRun> answer);
   Task<void> mend(std::shared_ptr<OpenFile> file, SlotBlocks request, std::string why);
 
   Loop& loop_;

@@ -82,7 +82,7 @@ void Filesystem::start(protocol::OpenSessionRequest::Answer answer, std::vector<
   from_writer.on_failure = [this](OpenFile& file, const Error& error) { fail(file, error); };
   from_writer.refresh = [this](File file) { return refresh_for_writer(std::move(file)); };
   writer_ = std::make_unique<Writer>(loop_, *servers_, meta_, waits_, options_.timeout, std::move(from_writer));
-  reader_ = std::make_unique<Reader>(loop_, *servers_, waits_, log_, options_.timeout,
+  reader_ = std::make_unique<Reader>(loop_, *servers_, waits_, log_, options_.timeout, random_.next(),
                                      [this](File file) { return refresh(std::move(file)); });
   read_ahead_ = std::make_unique<ReadAhead>(loop_, *reader_);
   scope_.spawn(watch_changes());

@@ -35,7 +35,7 @@ ReadDecision decide_read(std::span<const CopyView> copies) {
   return {may_come ? ReadStep::Wait : ReadStep::Fail, 0};
 }
 
-Audit audit(const CopyView& served, const CopyView& other, bool same_digest) {
+Audit audit(const CopyView& served, const CopyView& other, bool same_bytes) {
   switch (other.state) {
     case CopyState::Unasked:
     case CopyState::NoAnswer:
@@ -50,8 +50,8 @@ Audit audit(const CopyView& served, const CopyView& other, bool same_digest) {
       break;
   }
   if (served.version != other.version) return served.version > other.version ? Audit::OtherOlder : Audit::ServedOlder;
-  const bool is_same = served.state == other.state && (served.state != CopyState::Data || same_digest);
-  return is_same ? Audit::Same : Audit::Contradiction;
+  const bool is_same = served.state == other.state && (served.state != CopyState::Data || same_bytes);
+  return is_same ? Audit::Same : Audit::Damaged;
 }
 
 }  // namespace mendfs::client

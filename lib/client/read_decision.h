@@ -46,14 +46,13 @@ ReadDecision decide_read(std::span<const CopyView> copies);
 
 enum class Audit : std::uint8_t {
   Same,
-  NoVerdict,      // away, incomplete, or not asked
-  Damaged,        // the other copy
-  OtherOlder,     // or missing
-  ServedOlder,    // than the other copy
-  Contradiction,  // two digests for one version: nothing here can tell which is right
+  NoVerdict,    // away, incomplete, or not asked
+  Damaged,      // the other copy: its server says so, or it is something else under the same version
+  OtherOlder,   // or missing
+  ServedOlder,  // than the other copy
 };
 
-/// Compares the copy that was given out with another one. `same_digest`: whether they have one, if both are Data.
-Audit audit(const CopyView& served, const CopyView& other, bool same_digest);
+/// Compares the copy that was given out with another one. `same_bytes`: whether they have them, if both are Data.
+Audit audit(const CopyView& served, const CopyView& other, bool same_bytes);
 
 }  // namespace mendfs::client

@@ -41,8 +41,12 @@ bool is_suspect(const CopyView& view, const CopyView& served) {
 
 }  // namespace
 
-ReadGather::ReadGather(BlockIndex first, std::uint32_t count, const Layout& layout)
-    : first_(first), count_(count), layout_(layout), bytes_(Buffer::allocate(std::size_t{count} * layout.block_size)) {
+ReadGather::ReadGather(BlockIndex first, std::uint32_t count, const Layout& layout, const CopySum& sum)
+    : first_(first),
+      count_(count),
+      layout_(layout),
+      sum_(sum),
+      bytes_(Buffer::allocate(std::size_t{count} * layout.block_size)) {
   MENDFS_ASSERT(count > 0);
   for (Slot range = 0; range < layout.slot_count; ++range) {
     const BlockRun blocks = share_of(first, count, range, layout);
@@ -66,9 +70,9 @@ std::size_t ReadGather::Share::split_at(std::uint32_t index) {
   place->count = before;
   rest.begin = index;
   rest.count -= before;
-  if (!rest.digests.empty()) {
-    rest.digests.erase(rest.digests.begin(), rest.digests.begin() + before);
-    place->digests.resize(before);
+  if (!rest.sums.empty()) {
+    rest.sums.erase(rest.sums.begin(), rest.sums.begin() + before);
+    place->sums.resize(before);
   }
   stretches.insert(after, std::move(rest));
   return at + 1;
@@ -163,12 +167,14 @@ void ReadGather::note(Share& share, std::uint32_t begin, std::uint32_t end, std:
     // A copy with bytes is given out as soon as it is here, so it can only be this one.
     if (stretch.copies[decision.copy].state == CopyState::Data) {
       const std::size_t done = stretch.begin - begin;
-      const auto digests = said.digests.subspan(done, stretch.count);
-      stretch.digests.assign(digests.begin(), digests.end());
+      stretch.sums.reserve(stretch.count);
       const std::byte* source = said.data.data() + done * block_size;
       std::byte* target = place_of(share.blocks.at(stretch.begin));
-      for (std::uint32_t i = 0; i < stretch.count; ++i, source += block_size, target += block_size * share.blocks.step)
+      for (std::uint32_t i = 0; i < stretch.count;
+           ++i, source += block_size, target += block_size * share.blocks.step) {
         std::memcpy(target, source, block_size);
+        stretch.sums.push_back(sum_.of({source, block_size}, said.digests[done + i]));
+      }
     }
     serve(share, stretch, decision.copy);
   }
@@ -259,11 +265,11 @@ void ReadGather::add_given(const Share& share, const Stretch& stretch, std::vect
                          runs.back().slot == slot && runs.back().state == view.state &&
                          runs.back().version == view.version;
   if (!continues) {
-    runs.push_back({blocks, slot, view.state, view.version, stretch.digests});
+    runs.push_back({blocks, slot, view.state, view.version, stretch.sums});
     return;
   }
   runs.back().blocks.count += blocks.count;
-  runs.back().digests.insert(runs.back().digests.end(), stretch.digests.begin(), stretch.digests.end());
+  runs.back().sums.insert(runs.back().sums.end(), stretch.sums.begin(), stretch.sums.end());
 }
 
 }  // namespace mendfs::client

@@ -14,6 +14,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "block/copy_sum.h"
 #include "block/types.h"
 #include "client/audit_question.h"
 #include "client/read_decision.h"
@@ -23,8 +24,8 @@ namespace mendfs::client {
 
 class ReadGather {
  public:
-  /// Blocks [first, first + count). Requires: count > 0.
-  ReadGather(BlockIndex first, std::uint32_t count, const Layout& layout);
+  /// Blocks [first, first + count). `sum` is for the audit, and outlives this. Requires: count > 0.
+  ReadGather(BlockIndex first, std::uint32_t count, const Layout& layout, const CopySum& sum);
 
   /// One request for each server that is to be asked now; none when the round is over. `is_usable`: whether it is worth
   /// asking a server; others count as NoAnswer. `rotation` spreads reads over the copies.
@@ -60,7 +61,7 @@ class ReadGather {
     std::uint32_t count = 0;
     std::vector<CopyView> copies;
     std::optional<std::uint32_t> served;  // the copy given out
-    std::vector<Digest> digests;          // of its blocks, if it is Data
+    std::vector<std::uint64_t> sums;      // of its blocks, if it is Data
   };
   /// What is read of one range.
   struct Share {
@@ -91,6 +92,7 @@ class ReadGather {
   BlockIndex first_;
   std::uint32_t count_;
   Layout layout_;
+  const CopySum& sum_;
   Buffer bytes_;
   std::vector<Share> shares_;  // of the ranges that have some, ascending by range
   std::uint32_t served_count_ = 0;

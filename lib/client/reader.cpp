@@ -14,14 +14,15 @@ constexpr std::uint64_t kRotationBytes = 1u << 20;
 
 }  // namespace
 
-Reader::Reader(Loop& loop, Servers& servers, WaitLog& waits, Logger& log, Duration timeout, Refresh refresh)
+Reader::Reader(Loop& loop, Servers& servers, WaitLog& waits, Logger& log, Duration timeout, std::uint64_t sum_seed,
+               Refresh refresh)
     : loop_(loop),
       servers_(servers),
       waits_(waits),
       log_(log),
       timeout_(timeout),
       refresh_(std::move(refresh)),
-      auditor_(loop, servers, log) {}
+      auditor_(loop, servers, log, sum_seed) {}
 
 Task<Result<Buffer>> Reader::read(std::shared_ptr<OpenFile> file, std::uint64_t offset, std::uint32_t size) {
   return read(std::move(file), offset, size, Patience::UntilItCanBeHad);
@@ -61,7 +62,7 @@ Task<Result<Buffer>> Reader::read(std::shared_ptr<OpenFile> file, std::uint64_t 
 
 Task<Result<Reader::Gather>> Reader::gather_at_once(std::shared_ptr<OpenFile> file, BlockIndex first,
                                                     std::uint32_t count) {
-  auto blocks = std::make_shared<ReadGather>(first, count, file->layout);
+  auto blocks = std::make_shared<ReadGather>(first, count, file->layout, auditor_.sum);
   const Result<void> asked = co_await run_rounds(file, blocks, true);
   if (!asked) co_return asked.error();
   if (!blocks->is_served()) co_return Error{ErrorCode::Unavailable, "not all of it can be had now"};
@@ -70,7 +71,7 @@ Task<Result<Reader::Gather>> Reader::gather_at_once(std::shared_ptr<OpenFile> fi
 
 /// All blocks verified, asking again for as long as a good copy may come.
 Task<Result<Reader::Gather>> Reader::gather(std::shared_ptr<OpenFile> file, BlockIndex first, std::uint32_t count) {
-  auto blocks = std::make_shared<ReadGather>(first, count, file->layout);
+  auto blocks = std::make_shared<ReadGather>(first, count, file->layout, auditor_.sum);
   std::string reason = "no answer yet";
   std::vector<Slot> silent{slot_of(first, 0, file->layout)};
   WaitLog::Entry wait(waits_, "read", file->inode, [this, &reason, &silent] { return servers_.blame(silent, reason); });
@@ -81,7 +82,7 @@ Task<Result<Reader::Gather>> Reader::gather(std::shared_ptr<OpenFile> file, Bloc
     if (!asked && asked.code() == ErrorCode::Stale) {
       const Result<void> refreshed = co_await refresh_(file);
       if (!refreshed) co_return refreshed.error();
-      blocks = std::make_shared<ReadGather>(first, count, file->layout);
+      blocks = std::make_shared<ReadGather>(first, count, file->layout, auditor_.sum);
       reason = asked.error().message;
     } else if (!asked) {
       co_return asked.error();

@@ -27,7 +27,8 @@ class Reader {
   using Refresh = std::function<Task<Result<void>>(std::shared_ptr<OpenFile>)>;
 
   /// `timeout` zero: waits for ever for a copy that could still be good. `refresh` fetches a file's attributes.
-  Reader(Loop& loop, Servers& servers, WaitLog& waits, Logger& log, Duration timeout, Refresh refresh);
+  Reader(Loop& loop, Servers& servers, WaitLog& waits, Logger& log, Duration timeout, std::uint64_t sum_seed,
+         Refresh refresh);
 
   /// Bytes [offset, offset + size) as the servers and this mount's queue have them; zeros where nothing was written.
   /// Io when a block in it is lost. Requires: size > 0.

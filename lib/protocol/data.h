@@ -252,9 +252,25 @@ struct AuditFile {
     v("blocks", blocks);
   }
 };
+/// Some blocks of a run that was asked for, all in the same state and version.
+struct AuditRun {
+  std::uint32_t part = 0;  // the index of the run asked for
+  BlockRun blocks;
+  BlockState state = BlockState::Absent;
+  Version version;
+  std::vector<std::uint64_t> sums;  // state Data: CopySum of each block's B bytes as a reader sees them
+  template <class V>
+  void fields(V& v) {
+    v("part", part);
+    v("blocks", blocks);
+    v("state", state);
+    v("version", version);
+    v("sums", sums);
+  }
+};
 struct AuditAnswer {
-  bool is_known = false;      // or the file is deleted, or its cuts are others here
-  std::vector<ReadRun> runs;  // cover every block, in order; their part is the index of the run asked for
+  bool is_known = false;       // or the file is deleted, or its cuts are others here
+  std::vector<AuditRun> runs;  // cover every block, in order
   template <class V>
   void fields(V& v) {
     v("is_known", is_known);
@@ -268,13 +284,16 @@ struct AuditReply {
     v("files", files);
   }
 };
-/// Versions and digests of this server's copies of some blocks of some files: it reads and verifies them itself.
+/// Versions and sums of this server's copies of some blocks of some files: it reads them from its disk. What they are
+/// compared with was verified by SHA-256; a copy that differs is verified by its own server when it is asked to repair.
 struct AuditRequest {
   static constexpr MessageType kType = MessageType::Audit;
   using Reply = AuditReply;
+  std::uint64_t seed = 0;  // of the sums; the client's choice, so that no server can know them before
   std::vector<AuditFile> files;
   template <class V>
   void fields(V& v) {
+    v("seed", seed);
     v("files", files);
   }
 };

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "block/checksum.h"
+#include "block/copy_sum.h"
 #include "block/placement.h"
 #include "rpc/client.h"
 
@@ -121,11 +122,19 @@ ServedTask<ReadRequest> FakeDataserver::serve(ReadRequest request, Buffer, Calle
 ServedTask<AuditRequest> FakeDataserver::serve(AuditRequest request, Buffer, Caller caller) {
   ++store_.audits;
   Served<AuditRequest> served;
+  const CopySum sum(request.seed);
   for (const AuditFile& file : request.files) {
     ReadRequest one{file.file, {}};
-    for (const BlockRun& run : file.blocks) one.parts.push_back({ReadMode::Digest, run});
+    for (const BlockRun& run : file.blocks) one.parts.push_back({ReadMode::Data, run});
     Result<Served<ReadRequest>> answer = co_await serve(std::move(one), Buffer(), caller);
-    served.reply.files.push_back({answer.ok(), answer ? answer->reply.runs : std::vector<ReadRun>()});
+    AuditAnswer& known = served.reply.files.emplace_back();
+    known.is_known = answer.ok();
+    if (!answer) continue;
+    auto data = answer->data.begin();
+    for (const ReadRun& run : answer->reply.runs) {
+      known.runs.push_back({run.part, run.blocks, run.state, run.version, {}});
+      for (const Digest& digest : run.digests) known.runs.back().sums.push_back(sum.of(*data++, digest));
+    }
   }
   co_return served;
 }

@@ -58,14 +58,14 @@ TEST_CASE("a read never fails while a copy could still be good", "[client]") {
 TEST_CASE("an audit names the copy to mend", "[client]") {
   const CopyView data = view_of(CopyState::Data, 5);
   CHECK(audit(data, data, true) == Audit::Same);
-  CHECK(audit(data, data, false) == Audit::Contradiction);
+  CHECK(audit(data, data, false) == Audit::Damaged);
   CHECK(audit(data, view_of(CopyState::Data, 4), false) == Audit::OtherOlder);
   CHECK(audit(data, view_of(CopyState::Data, 6), false) == Audit::ServedOlder);
   CHECK(audit(data, view_of(CopyState::Absent), false) == Audit::OtherOlder);
   CHECK(audit(view_of(CopyState::Absent), data, false) == Audit::ServedOlder);
   CHECK(audit(view_of(CopyState::Absent), view_of(CopyState::Absent), false) == Audit::Same);
   CHECK(audit(view_of(CopyState::Hole, 5), view_of(CopyState::Hole, 5), false) == Audit::Same);
-  CHECK(audit(view_of(CopyState::Hole, 5), data, false) == Audit::Contradiction);
+  CHECK(audit(view_of(CopyState::Hole, 5), data, false) == Audit::Damaged);
   CHECK(audit(data, view_of(CopyState::Bad, 5), false) == Audit::Damaged);
   CHECK(audit(data, view_of(CopyState::Lost, 5), false) == Audit::Damaged);
   for (const CopyState state : {CopyState::Unasked, CopyState::NoAnswer, CopyState::Unknown})

@@ -12,6 +12,7 @@ namespace mendfs::client {
 namespace {
 
 constexpr std::uint32_t kBlock = 512;
+const CopySum kSum(77);
 
 Buffer content_of(BlockIndex block) {
   Buffer bytes = Buffer::allocate(kBlock);
@@ -26,7 +27,7 @@ struct Ring {
   std::set<std::pair<Slot, BlockIndex>> flipped;
   std::map<std::pair<Slot, BlockIndex>, std::uint64_t> versions;
 
-  std::pair<protocol::ReadReply, Buffer> answer(const SlotBlocks& request, bool wants_data = true) const {
+  std::pair<protocol::ReadReply, Buffer> answer(const SlotBlocks& request) const {
     protocol::ReadReply reply;
     std::vector<std::byte> data;
     for (std::uint32_t part = 0; part < request.blocks.size(); ++part) {
@@ -42,18 +43,26 @@ struct Ring {
         if (run.state == protocol::BlockState::Data) {
           const Buffer content = content_of(block);
           run.digests.push_back(sha256(content));
-          if (wants_data) {
-            data.insert(data.end(), content.view().begin(), content.view().end());
-            if (flipped.count(key) > 0) data.back() ^= std::byte{1};
-          }
+          data.insert(data.end(), content.view().begin(), content.view().end());
+          if (flipped.count(key) > 0) data.back() ^= std::byte{1};
         }
         reply.runs.push_back(std::move(run));
       }
     }
     return {std::move(reply), Buffer::copy_of(data)};
   }
-  std::vector<protocol::ReadRun> audit(const AuditQuestion& question) const {
-    return answer({question.slot, question.blocks()}, false).first.runs;
+  std::vector<protocol::AuditRun> audit(const AuditQuestion& question) const {
+    std::vector<protocol::AuditRun> runs;
+    const auto [reply, data] = answer({question.slot, question.blocks()});
+    std::size_t done = 0;
+    for (const protocol::ReadRun& run : reply.runs) {
+      runs.push_back({run.part, run.blocks, run.state, run.version, {}});
+      for (const Digest& digest : run.digests) {
+        runs.back().sums.push_back(kSum.of(data.slice(done, kBlock), digest));
+        done += kBlock;
+      }
+    }
+    return runs;
   }
 };
 
@@ -84,7 +93,7 @@ TEST_CASE("each server is asked for data at most once, and half of them are enou
   for (std::uint32_t n = 2; n <= 6; ++n) {
     CAPTURE(n);
     const Ring ring{{1, n, 1, kBlock, 2}, {}, {}, {}};
-    ReadGather gather(3, 64, ring.layout);
+    ReadGather gather(3, 64, ring.layout, kSum);
     const std::vector<Slot> asked = run(gather, ring);
     CHECK(std::set<Slot>(asked.begin(), asked.end()).size() == asked.size());
     CHECK(asked.size() == (n + 1) / 2);
@@ -106,7 +115,7 @@ TEST_CASE("bytes that do not have their digest are never given out, and their se
   Ring ring{{1, 3, 0, kBlock, 2}, {}, {}, {}};
   for (Slot slot = 0; slot < 3; ++slot) {
     ring.flipped = {{slot, 7}};
-    ReadGather gather(0, 16, ring.layout);
+    ReadGather gather(0, 16, ring.layout, kSum);
     run(gather, ring);
     check_content(gather, 16);
     const std::vector<SlotBlocks> suspects = gather.suspects();
@@ -121,11 +130,11 @@ TEST_CASE("bytes that do not have their digest are never given out, and their se
 TEST_CASE("a block whose copies are all damaged fails, and only then", "[client]") {
   Ring ring{{1, 3, 0, kBlock, 2}, {}, {}, {}};
   ring.flipped = {{1, 7}, {2, 7}};
-  ReadGather gather(0, 16, ring.layout);
+  ReadGather gather(0, 16, ring.layout, kSum);
   run(gather, ring);
   CHECK_FALSE(gather.is_served());
   CHECK(gather.is_failed());
-  ReadGather beside(8, 8, ring.layout);
+  ReadGather beside(8, 8, ring.layout, kSum);
   run(beside, ring);
   check_content(beside, 8);
 }
@@ -134,7 +143,7 @@ TEST_CASE("a server that does not know yet makes a read wait, not fail", "[clien
   Ring ring{{1, 3, 0, kBlock, 2}, {}, {}, {}};
   ring.states[{1, 4}] = protocol::BlockState::Unknown;
   ring.states[{2, 4}] = protocol::BlockState::Bad;
-  ReadGather gather(0, 6, ring.layout);
+  ReadGather gather(0, 6, ring.layout, kSum);
   run(gather, ring);
   CHECK_FALSE(gather.is_served());
   CHECK_FALSE(gather.is_failed());
@@ -149,11 +158,11 @@ TEST_CASE("servers that are away are not asked, and the other copy serves", "[cl
   const Ring ring{{1, 4, 2, kBlock, 2}, {}, {}, {}};
   for (Slot away = 0; away < 4; ++away) {
     CAPTURE(away);
-    ReadGather gather(0, 32, ring.layout);
+    ReadGather gather(0, 32, ring.layout, kSum);
     run(gather, ring, [&](Slot slot) { return slot != away; });
     check_content(gather, 32);
   }
-  ReadGather gather(0, 32, ring.layout);
+  ReadGather gather(0, 32, ring.layout, kSum);
   run(gather, ring, [](Slot slot) { return slot != 1 && slot != 2; });
   CHECK_FALSE(gather.is_served());
   CHECK_FALSE(gather.is_failed());
@@ -165,7 +174,7 @@ TEST_CASE("absent blocks and holes read as zeros", "[client]") {
     ring.states[{slot, 0}] = protocol::BlockState::Absent;
     ring.states[{slot, 1}] = protocol::BlockState::Hole;
   }
-  ReadGather gather(0, 3, ring.layout);
+  ReadGather gather(0, 3, ring.layout, kSum);
   run(gather, ring);
   REQUIRE(gather.is_served());
   for (std::size_t i = 0; i < 2 * kBlock; ++i) REQUIRE(gather.bytes().view()[i] == std::byte{0});
@@ -176,7 +185,7 @@ TEST_CASE("a block that vanished from one server is read from the other, and men
   Ring ring{{1, 3, 0, kBlock, 2}, {}, {}, {}};
   for (Slot slot = 0; slot < 3; ++slot) {
     ring.states = {{{slot, 7}, protocol::BlockState::Absent}};
-    ReadGather gather(7, 1, ring.layout);
+    ReadGather gather(7, 1, ring.layout, kSum);
     const std::vector<Slot> asked = run(gather, ring);
     check_content(gather, 1);
     const bool was_asked = std::find(asked.begin(), asked.end(), slot) != asked.end();
@@ -187,7 +196,7 @@ TEST_CASE("a block that vanished from one server is read from the other, and men
 
 TEST_CASE("a block that vanished from the only server that can be asked reads as it says", "[client]") {
   Ring ring{{1, 3, 0, kBlock, 2}, {{{1, 7}, protocol::BlockState::Absent}}, {}, {}};
-  ReadGather gather(7, 1, ring.layout);
+  ReadGather gather(7, 1, ring.layout, kSum);
   run(gather, ring, [](Slot slot) { return slot == 1; });
   REQUIRE(gather.is_served());
   CHECK(gather.bytes().data()[100] == std::byte{0});
@@ -195,7 +204,7 @@ TEST_CASE("a block that vanished from the only server that can be asked reads as
 
 TEST_CASE("an answer that does not fit the question counts as none", "[client]") {
   const Ring ring{{1, 2, 0, kBlock, 2}, {}, {}, {}};
-  ReadGather gather(0, 4, ring.layout);
+  ReadGather gather(0, 4, ring.layout, kSum);
   const std::vector<SlotBlocks> requests = gather.next_round(kAllUsable, 0);
   const auto [good, data] = ring.answer(requests.front());
   std::vector<protocol::ReadReply> bad(6, good);
@@ -206,14 +215,14 @@ TEST_CASE("an answer that does not fit the question counts as none", "[client]")
   bad[4].runs[0].digests.clear();
   bad[5].runs[0].blocks.count = 1000;
   for (const protocol::ReadReply& reply : bad) {
-    ReadGather again(0, 4, ring.layout);
+    ReadGather again(0, 4, ring.layout, kSum);
     (void)again.next_round(kAllUsable, 0);
     CHECK(again.accept(requests.front(), reply, data).code() == ErrorCode::Malformed);
     CHECK_FALSE(again.is_served());
     // The other copy is asked instead.
     CHECK_FALSE(again.next_round(kAllUsable, 0).empty());
   }
-  ReadGather again(0, 4, ring.layout);
+  ReadGather again(0, 4, ring.layout, kSum);
   (void)again.next_round(kAllUsable, 0);
   CHECK(again.accept(requests.front(), good, data.slice(0, data.size() - 1)).code() == ErrorCode::Malformed);
 }
