@@ -93,11 +93,13 @@ void Filesystem::start(protocol::OpenSessionRequest::Answer answer, std::vector<
 Task<void> Filesystem::unmount(Time deadline) {
   if (servers_ == nullptr) co_return;
   const auto is_dirty = [](const auto& entry) {
-    return entry.second->has_queued() || entry.second->has_news() || entry.second->given_up;
+    const OpenFile& file = *entry.second;
+    return file.has_queued() || file.has_news() || file.given_up || file.is_mark_to_go;
   };
   while (loop_.now() < deadline && std::any_of(files_.begin(), files_.end(), is_dirty)) {
     for (const auto& [inode, file] : files_)
       if (!file->has_queued() && file->has_news() && !file->turn.is_taken()) scope_.spawn(report_size(file));
+    scope_.spawn(unmark());
     co_await sleep_for(loop_, timing::kRetryBackoffMin);
   }
   co_await reader_->finish_audits(deadline);
@@ -223,7 +225,8 @@ Task<void> Filesystem::rejoin(File file, bool is_new_session) {
     writer_->drop(*file, Error{ErrorCode::Io, "the file was cut while the session was lost"});
   }
   file->session = session;
-  file->has_mark = false;
+  // Of a restarted metaserver it is not known; what is closed is told all the same.
+  if (is_new_session || file->writer_count > 0) file->has_mark = false;
   file->changed.notify_all();
   if (!file->is_gone && file->writer_count > 0) (void)co_await ensure_mark(file);
 }
@@ -242,7 +245,7 @@ void Filesystem::forget_unused() {
   std::erase_if(files_, [this](const auto& entry) {
     const OpenFile& file = *entry.second;
     if (file.handle_count > 0 || file.has_queued() || file.has_news() || file.given_up) return false;
-    if (file.turn.is_taken()) return false;
+    if (file.turn.is_taken() || file.is_mark_to_go) return false;
     return file.unsynced.empty() || file.is_gone || loop_.now() - file.last_used > 2 * timing::kDataSyncEvery;
   });
   std::erase_if(changed_directories_, [this](const auto& entry) {

@@ -223,6 +223,9 @@ class Filesystem {
   Task<Result<Opened>> do_create(protocol::MakeRequest request, OpenFlags flags, std::shared_ptr<Claim> claim);
   Opened add_handle(const File& file, OpenFlags flags);
   Task<void> retire(File file);
+  void unmark_soon(const File& file);
+  Task<void> unmark_later();
+  Task<void> unmark();
 
   // Open files (filesystem_files.cpp).
   Result<std::shared_ptr<Handle>> handle_of(HandleId id) const;
@@ -257,6 +260,7 @@ class Filesystem {
   std::map<InodeNumber, std::uint32_t> openings_;
   std::set<InodeNumber> being_read_;  // directories, whole
   std::uint64_t next_handle_ = 1;
+  std::vector<File> to_unmark_;
   /// The last change of each directory by this mount in each start of the metaserver, while it may not be durable.
   std::map<std::pair<InodeNumber, std::uint64_t>, std::uint64_t> changed_directories_;
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "client/filesystem_parts.h"
+#include "protocol/timing.h"
 
 namespace mendfs::client {
 
@@ -158,8 +159,53 @@ Task<void> Filesystem::retire(File file) {
     auto changed = file->changed.next();
     (void)co_await changed;
   }
-  if (file->writer_count == 0 && !file->is_gone) (void)co_await settle(file, UINT64_MAX, true);
   file->last_used = loop_.now();
+  if (file->writer_count > 0 || file->is_gone) co_return;
+  const bool has_only_mark = file->has_mark && !file->has_news() && !file->atime;
+  if (has_only_mark && !file->turn.is_taken())
+    unmark_soon(file);
+  else
+    (void)co_await settle(file, UINT64_MAX, true);
+  file->last_used = loop_.now();
+}
+
+/// Of a file that was made, or opened for writing, and not written there is nothing to tell but that it is closed. Who
+/// makes thousands of them asks once for many.
+void Filesystem::unmark_soon(const File& file) {
+  if (std::exchange(file->is_mark_to_go, true)) return;
+  to_unmark_.push_back(file);
+  if (to_unmark_.size() == 1) scope_.spawn(unmark_later());
+}
+
+Task<void> Filesystem::unmark_later() {
+  co_await sleep_for(loop_, timing::kUnmarkAfter);
+  co_await unmark();
+}
+
+/// Takes the marks away that are to go, unless a file is in use again.
+Task<void> Filesystem::unmark() {
+  std::vector<File> files = std::exchange(to_unmark_, {});
+  while (!files.empty()) {
+    protocol::UnmarkRequest request;
+    std::vector<File> unmarked;
+    std::vector<Turn::Guard> turns;
+    for (; !files.empty() && unmarked.size() < protocol::kUnmarkCountMax; files.pop_back()) {
+      File file = std::move(files.back());
+      const bool has_more = file->turn.is_taken() || file->has_queued() || file->has_news() || file->given_up;
+      if (has_more || file->writer_count > 0 || !file->has_mark || file->is_gone) {
+        file->is_mark_to_go = false;
+        if (has_more) scope_.spawn(retire(std::move(file)));
+        continue;
+      }
+      // An open for writing waits for this, and sets the mark again.
+      turns.push_back(co_await file->turn.take());
+      file->has_mark = false;
+      request.inodes.push_back(file->inode);
+      unmarked.push_back(std::move(file));
+    }
+    if (!unmarked.empty()) (void)co_await meta_.call(std::move(request));
+    for (const File& file : unmarked) file->is_mark_to_go = false;
+  }
 }
 
 }  // namespace mendfs::client

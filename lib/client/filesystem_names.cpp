@@ -131,6 +131,8 @@ Task<Result<Attributes>> Filesystem::set_attributes_of(File file, SetAttributesR
   writer_->pump(file);
   // A longer file would show what is to be cut off.
   if (request.size) co_await until_cut(file);
+  // Under a mark it would cost a cut.
+  if (request.size && file->is_mark_to_go) co_await unmark();
   const Turn::Guard turn = co_await file->turn.take();
   if (file->goes_with_news(request)) {
     file->add_to_news(request, loop_.wall_now());

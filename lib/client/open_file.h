@@ -111,11 +111,12 @@ struct OpenFile {
   std::uint32_t handle_count = 0;
   std::uint32_t writer_count = 0;
   std::uint32_t waiting_reads = 0;
-  bool is_kept = true;    // the kernel may keep attributes of it: it forgets them by itself with each write(2)
-  bool has_mark = false;  // the session's write mark is at the metaserver
-  bool is_gone = false;   // the metaserver knows it no more
-  Time last_used{};       // when its last handle was closed
-  SessionId session;      // whose queue this is
+  bool is_kept = true;         // the kernel may keep attributes of it: it forgets them by itself with each write(2)
+  bool has_mark = false;       // the session's write mark is at the metaserver
+  bool is_mark_to_go = false;  // it was closed, and a call for many files is about to take the mark away
+  bool is_gone = false;        // the metaserver knows it no more
+  Time last_used{};            // when its last handle was closed
+  SessionId session;           // whose queue this is
 
   /// Something above has changed.
   Signal changed;

@@ -277,6 +277,21 @@ struct SettleRequest {
   }
 };
 
+/// The session has closed these files, and has nothing to tell of them: its write marks go. Files that are gone are
+/// passed over.
+struct UnmarkRequest {
+  static constexpr const char* kMethod = "fs.unmark";
+  using Reply = Nothing;
+  CallHeader call;
+  std::vector<InodeNumber> inodes;  // at most kUnmarkCountMax
+  template <class V>
+  void fields(V& v) {
+    v("call", call);
+    v("inodes", inodes);
+  }
+};
+constexpr std::size_t kUnmarkCountMax = 256;
+
 /// Bytes that this session wrote from `size` on were given up and never acknowledged: they are cut off, unless others
 /// count on them. Bytes below the size that the file has stay, as they do while somebody else is writing it.
 struct AbandonRequest {

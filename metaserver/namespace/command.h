@@ -197,12 +197,12 @@ struct Command {
   std::uint64_t epoch = 0;  // of the metaserver that logged it; refused once a later one has begun
 
   /// An alternative's place is its tag in the log: append, never reorder.
-  using Body =
-      std::variant<StartEpoch, CreateCluster, GrantTerm, ConfirmTerm, ConfirmGeneration, DeclareLost, OpenSession,
-                   CloseSession, LapseSession, AcknowledgeCuts, DeleteInode, ForgetInode, RecoverSize,
-                   protocol::MakeRequest, protocol::RemoveRequest, protocol::LinkRequest, protocol::RenameRequest,
-                   protocol::SetAttributesRequest, protocol::OpenRequest, protocol::SettleRequest,
-                   protocol::SetXattrRequest, protocol::RemoveXattrRequest, protocol::AbandonRequest>;
+  using Body = std::variant<StartEpoch, CreateCluster, GrantTerm, ConfirmTerm, ConfirmGeneration, DeclareLost,
+                            OpenSession, CloseSession, LapseSession, AcknowledgeCuts, DeleteInode, ForgetInode,
+                            RecoverSize, protocol::MakeRequest, protocol::RemoveRequest, protocol::LinkRequest,
+                            protocol::RenameRequest, protocol::SetAttributesRequest, protocol::OpenRequest,
+                            protocol::SettleRequest, protocol::SetXattrRequest, protocol::RemoveXattrRequest,
+                            protocol::AbandonRequest, protocol::UnmarkRequest>;
   Body body;
 };
 

@@ -79,7 +79,10 @@ Result<Outcome> Namespace::apply_once(std::uint64_t index, const Command& comman
   if (body.ok()) {
     outcome.body = std::move(*body);
     outcome.index = index;
-    MENDFS_TRY(outcome.touched, touched_by_command(state_));
+    // Who writes a file is nobody's to cache.
+    if (!std::holds_alternative<protocol::UnmarkRequest>(command.body)) {
+      MENDFS_TRY(outcome.touched, touched_by_command(state_));
+    }
   } else {
     outcome = outcome_of(body.error());
   }

@@ -24,6 +24,7 @@ Body apply_body(Context& context, const protocol::SetAttributesRequest& request)
 Body apply_body(Context& context, const protocol::OpenRequest& request);
 Body apply_body(Context& context, const protocol::SettleRequest& request);
 Body apply_body(Context& context, const protocol::AbandonRequest& request);
+Body apply_body(Context& context, const protocol::UnmarkRequest& request);
 Body apply_body(Context& context, const RecoverSize& command);
 // xattrs.cpp
 Body apply_body(Context& context, const protocol::SetXattrRequest& request);

@@ -93,6 +93,19 @@ Body apply_body(Context& context, const protocol::AbandonRequest& request) {
   return pack(record.attributes);
 }
 
+Body apply_body(Context& context, const protocol::UnmarkRequest& request) {
+  if (request.inodes.size() > protocol::kUnmarkCountMax)
+    return Error{ErrorCode::Malformed, "marks are dropped in portions of at most 256"};
+  for (const InodeNumber inode : request.inodes) {
+    Result<InodeRecord> record = load_inode(context.state, inode);
+    if (record.code() == ErrorCode::StaleHandle) continue;
+    if (!record.ok()) return record.error();
+    unmark_writer(context.state, *record, request.call.session);
+    store_inode(context.state, *record);
+  }
+  return done();
+}
+
 Body apply_body(Context& context, const RecoverSize& command) {
   MENDFS_TRY(InodeRecord record, load_inode(context.state, command.inode));
   if (!record.recovery) return done();

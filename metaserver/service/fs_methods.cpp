@@ -19,7 +19,8 @@ constexpr bool kIsChange = std::is_same_v<Request, MakeRequest> || std::is_same_
                            std::is_same_v<Request, LinkRequest> || std::is_same_v<Request, RenameRequest> ||
                            std::is_same_v<Request, SetAttributesRequest> || std::is_same_v<Request, OpenRequest> ||
                            std::is_same_v<Request, SettleRequest> || std::is_same_v<Request, AbandonRequest> ||
-                           std::is_same_v<Request, SetXattrRequest> || std::is_same_v<Request, RemoveXattrRequest>;
+                           std::is_same_v<Request, UnmarkRequest> || std::is_same_v<Request, SetXattrRequest> ||
+                           std::is_same_v<Request, RemoveXattrRequest>;
 
 template <class Reply>
 Result<Outcome> to_outcome(const Result<Reply>& reply) {
@@ -54,6 +55,7 @@ void FsMethods::add_to(rpc::MethodTable& methods) {
   add<OpenRequest>(methods, "Opens an inode; for writing it leaves the session's mark.");
   add<SettleRequest>(methods, "Size and times that a writer has learnt; drops its mark at close.");
   add<AbandonRequest>(methods, "Cuts off what a writer could not deliver and nobody else counts on.");
+  add<UnmarkRequest>(methods, "Drops a session's marks on files that it has closed and has nothing to tell of.");
   add<SetXattrRequest>(methods, "Sets an extended attribute.");
   add<RemoveXattrRequest>(methods, "Removes an extended attribute.");
   add<GetXattrRequest>(methods, "An extended attribute's value.");

@@ -95,6 +95,7 @@ struct FakeNamespace {
   std::vector<protocol::SettleRequest> settles;
   std::uint32_t setattrs = 0;
   std::vector<protocol::AbandonRequest> abandoned;
+  int unmarks = 0;                    // calls, each of many files
   std::vector<InodeNumber> unlinked;  // asked at each renewal until answered
   std::vector<InodeNumber> said_open, said_not_open;
   std::uint32_t syncs = 0;
@@ -132,6 +133,7 @@ class FakeMetaserver : public ConnectionHandler {
   Result<protocol::Attributes> handle(const protocol::OpenRequest& request);
   Result<protocol::Attributes> handle(const protocol::SettleRequest& request);
   Result<protocol::Attributes> handle(const protocol::AbandonRequest& request);
+  Result<protocol::Nothing> handle(const protocol::UnmarkRequest& request);
   Result<protocol::Nothing> handle(const protocol::SyncMetaRequest& request);
   Result<protocol::ReadDirectoryReply> handle(const protocol::ReadDirectoryRequest& request);
   Result<protocol::ChangesRequest::Answer> handle(const protocol::ChangesRequest& request);

@@ -24,6 +24,7 @@ FakeMetaserver::FakeMetaserver(Env& env, FakeCluster& cluster, FakeNamespace& na
   add<OpenRequest>();
   add<SettleRequest>();
   add<AbandonRequest>();
+  add<UnmarkRequest>();
   add<SyncMetaRequest>();
   add<ReadDirectoryRequest>();
   add<ChangesRequest>();
@@ -187,6 +188,12 @@ Result<Attributes> FakeMetaserver::handle(const SettleRequest& request) {
   if (request.close_write) names_.marks.erase({request.inode, request.call.session});
   names_.inodes[request.inode] = attributes;
   return attributes;
+}
+
+Result<Nothing> FakeMetaserver::handle(const UnmarkRequest& request) {
+  ++names_.unmarks;
+  for (const InodeNumber inode : request.inodes) names_.marks.erase({inode, request.call.session});
+  return Nothing{};
 }
 
 Result<Attributes> FakeMetaserver::handle(const AbandonRequest& request) {

@@ -288,6 +288,87 @@ TEST_CASE("another size is told by itself", "[client]") {
   CHECK(mount.cluster.names.setattrs == 1);
 }
 
+/// Files that were made and closed, and not written.
+struct Unwritten : Mounted {
+  explicit Unwritten(int count) {
+    std::vector<Opened> made;
+    for (int i = 0; i < count; ++i) made.push_back(create("file" + std::to_string(i)));
+    for (const Opened& file : made) {
+      flush(file.handle);
+      filesystem->release(file.handle);
+    }
+  }
+  InodeNumber create_and_close(const std::string& name) {
+    const Opened file = create(name);
+    flush(file.handle);
+    filesystem->release(file.handle);
+    return file.attributes.inode;
+  }
+  Opened open_again(InodeNumber inode) {
+    Result<Opened> opened = cluster.run(filesystem->open(inode, kReadWrite));
+    REQUIRE(opened);
+    return *opened;
+  }
+  FakeNamespace& names = cluster.names;
+};
+
+TEST_CASE("the marks of files that were not written go together, a moment after they were closed", "[client]") {
+  Unwritten mount(300);
+  CHECK(mount.names.marks.size() == 300);
+  mount.cluster.world.run_for(2 * timing::kUnmarkAfter);
+  CHECK(mount.names.marks.empty());
+  CHECK(mount.names.unmarks == 2);
+  CHECK(mount.names.settles.empty());
+}
+
+TEST_CASE("a file that is opened for writing again keeps its mark", "[client]") {
+  Unwritten mount(1);
+  const InodeNumber inode = mount.names.inodes.begin()->first;
+  Opened again;
+  SECTION("before it goes") { again = mount.open_again(inode); }
+  SECTION("after it went") {
+    mount.cluster.world.run_for(2 * timing::kUnmarkAfter);
+    CHECK(mount.names.marks.empty());
+    again = mount.open_again(inode);
+  }
+  SECTION("while it goes") {
+    mount.cluster.world.run_until([&] { return mount.names.unmarks > 0; }, 1s);
+    again = mount.open_again(inode);
+  }
+  mount.cluster.world.run_for(5s);
+  CHECK(mount.names.marks.size() == 1);
+  mount.write(again.handle, 0, pattern(100, 1));
+  mount.flush(again.handle);
+  CHECK(mount.names.marks.empty());
+  mount.filesystem->release(again.handle);
+  mount.create_and_close("other");
+  mount.cluster.world.run_for(2 * timing::kUnmarkAfter);
+  CHECK(mount.names.marks.empty());
+}
+
+TEST_CASE("a file that was just closed is cut under no mark", "[client]") {
+  Unwritten mount(3);
+  protocol::SetAttributesRequest request;
+  request.inode = mount.names.inodes.begin()->first;
+  request.size = 5000;
+  REQUIRE(mount.cluster.run(mount.filesystem->set_attributes(request)));
+  CHECK(mount.names.setattrs == 1);
+  CHECK(mount.names.marks.empty());
+}
+
+TEST_CASE("marks that are to go do so when the metaserver restarts and before the session ends", "[client]") {
+  Unwritten mount(3);
+  SECTION("restart") {
+    mount.cluster.metaserver().kill();
+    mount.cluster.world.run_for(100ms);
+    ++mount.names.epoch;
+    mount.cluster.start_metaserver();
+    mount.cluster.world.run_for(5s);
+  }
+  SECTION("unmount") { mount.cluster.run(mount.filesystem->unmount(mount.cluster.world.now() + 5s)); }
+  CHECK(mount.names.marks.empty());
+}
+
 TEST_CASE("a read-only mount changes nothing", "[client]") {
   Options options;
   options.read_only = true;

@@ -145,7 +145,7 @@ using namespace protocol;  // NOLINT: the list below is long enough
 TEMPLATE_TEST_CASE("every message survives the trip, and no part of one passes for it", "[fields]", Everything,
                    MetaReply, Attributes, LookupRequest, GetAttributesRequest, SetAttributesRequest, MakeRequest,
                    RemoveRequest, LinkRequest, RenameRequest, ReadLinkReply, ReadLinkRequest, Dentry,
-                   ReadDirectoryReply, ReadDirectoryRequest, OpenRequest, SettleRequest, AbandonRequest,
+                   ReadDirectoryReply, ReadDirectoryRequest, OpenRequest, SettleRequest, AbandonRequest, UnmarkRequest,
                    SetXattrRequest, RemoveXattrRequest, XattrReply, GetXattrRequest, ListXattrReply, ListXattrRequest,
                    StatFsReply, StatFsRequest, SyncMetaRequest, RingInfo, OpenSessionRequest,
                    OpenSessionRequest::Answer, RenewRequest, RenewRequest::Answer, CloseSessionRequest, ControlReply,

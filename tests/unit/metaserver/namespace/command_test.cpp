@@ -29,7 +29,8 @@ std::vector<Command> one_of_each() {
                                        NamespaceFixture::settle_size(5, 1, 100),
                                        protocol::SetXattrRequest{{}, 5, "user.a", "value", true, false},
                                        protocol::RemoveXattrRequest{{}, 5, "user.a"},
-                                       protocol::AbandonRequest{{}, 5, 100}};
+                                       protocol::AbandonRequest{{}, 5, 100},
+                                       protocol::UnmarkRequest{{}, {5, 6}}};
   REQUIRE(bodies.size() == std::variant_size_v<Command::Body>);
   std::vector<Command> commands;
   for (Command::Body& body : bodies) {

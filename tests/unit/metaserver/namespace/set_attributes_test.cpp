@@ -273,5 +273,28 @@ TEST_CASE_METHOD(NamespaceFixture, "write marks come with create and open and go
   CHECK(code(open_for_write(999)) == ErrorCode::StaleHandle);
 }
 
+TEST_CASE_METHOD(NamespaceFixture, "marks of many files go at once, those of other sessions stay", "[namespace]") {
+  const InodeNumber gone = file(kRootInode, "gone");
+  const InodeNumber mine = file(kRootInode, "mine");
+  const InodeNumber shared = file(kRootInode, "shared");
+  for (const InodeNumber inode : {gone, mine, shared}) expect_ok(open_for_write(inode));
+  expect_ok(open_for_write(shared), kOtherSession);
+  change(remove_request(kRootInode, "gone", false));
+  apply(DeleteInode{gone});
+  const Attributes before = attributes(mine);
+  protocol::UnmarkRequest request;
+  request.inodes = {gone, mine, shared, 999};
+  const Outcome unmarked = change(request);
+  CHECK(unmarked.code == ErrorCode::Ok);
+  CHECK(names->writers(mine)->empty());
+  CHECK(*names->writers(shared) == std::vector<SessionId>{kOtherSession});
+  // Nothing that anybody could have cached.
+  CHECK(attributes(mine) == before);
+  CHECK(unmarked.touched.inodes.empty());
+  request.inodes.assign(protocol::kUnmarkCountMax + 1, shared);
+  CHECK(code(request, kOtherSession) == ErrorCode::Malformed);
+  CHECK(names->writers(shared)->size() == 1);
+}
+
 }  // namespace
 }  // namespace mendfs::metaserver
