@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <utility>
 #include <variant>
@@ -15,6 +16,9 @@
 namespace {
 
 using namespace mendfs;
+
+/// A mount waits for answers of several servers, one after the other: longer than a server for the next question.
+constexpr Duration kLookFor = std::chrono::microseconds(100);
 
 std::string client_name(const std::string& mountpoint) {
   char host[256] = {};
@@ -43,6 +47,7 @@ int run(const fuse::Options& options, std::string mountpoint, fuse::Background b
   WorldOptions world_options;
   world_options.log_level = options.log_level;
   world_options.log_file = options.log_file;
+  world_options.look_for = kLookFor;
   auto made = PosixWorld::make(world_options);
   if (!made.ok()) {
     background.failed(made.error().message);

@@ -13,6 +13,14 @@ namespace {
 /// Two keep a primary busy; what waits meanwhile goes out together.
 constexpr std::size_t kMessagesInFlightMax = 2;
 
+/// Whether more is to come after the first write of a file, of this size. An archiver writes its blocks of 512 bytes as
+/// its buffer has them, and the kernel makes its next write end with a page; most other files come in one write.
+bool is_followed(std::uint64_t size) {
+  constexpr std::uint64_t kArchiveBlock = 512;
+  constexpr std::uint64_t kPage = 4096;
+  return size % kArchiveBlock == 0 && size % kPage != 0;
+}
+
 }  // namespace
 
 /// One message on its way.
@@ -63,7 +71,10 @@ Ticket Writer::write(const std::shared_ptr<OpenFile>& file, const PreparedWrite&
   file->written_end = std::max(file->written_end, bytes.offset + bytes.data.size());
   file->note_change_at(loop_.wall_now());
   count_cost(*file, before);
-  send_soon(file, bytes.data.size());
+  if (bytes.offset == 0 && !is_followed(bytes.data.size()))
+    pump(file);
+  else
+    send_soon(file, bytes.data.size());
   return ticket;
 }
 

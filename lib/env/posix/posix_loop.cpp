@@ -21,10 +21,6 @@ namespace asio = boost::asio;
 
 /// Callbacks run in a row before sockets and timers get their turn again.
 constexpr int kBatchMax = 256;
-/// Before the thread sleeps it looks for news for so long, and lets anybody else have the core meanwhile: waking a
-/// thread whose core has halted takes as long, in a virtual machine longer, than an answer from another process
-/// (docs/performance.md, "Looking before sleeping").
-constexpr Time kLookFor = std::chrono::microseconds(50);
 
 std::chrono::steady_clock::time_point to_steady(Time when) {
   return std::chrono::steady_clock::time_point(std::chrono::duration_cast<std::chrono::steady_clock::duration>(when));
@@ -49,7 +45,9 @@ struct PosixLoop::Parts {
   TimerId last_timer = 0;
 };
 
-PosixLoop::PosixLoop() : parts_(std::make_unique<Parts>()) { std::signal(SIGPIPE, SIG_IGN); }
+PosixLoop::PosixLoop(Duration look_for) : look_for_(look_for), parts_(std::make_unique<Parts>()) {
+  std::signal(SIGPIPE, SIG_IGN);
+}
 PosixLoop::~PosixLoop() = default;
 
 Time PosixLoop::now() const {
@@ -127,7 +125,7 @@ void PosixLoop::run() {
 
 void PosixLoop::wait_for_news() {
   if (parts_->context.poll_one() > 0) return;
-  const Time give_up = now() + kLookFor;
+  const Time give_up = now() + look_for_;
   do {
     ::sched_yield();
     if (parts_->context.poll_one() > 0) return;

@@ -2,6 +2,7 @@
 // loop thread. Sockets and files of this folder stand on context(); nothing else does.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 
@@ -15,8 +16,13 @@ namespace mendfs {
 
 class PosixLoop final : public Loop {
  public:
+  /// Before its thread sleeps it looks for news for so long, and lets anybody else have the core meanwhile: waking a
+  /// thread whose core has halted takes as long, in a virtual machine longer, than an answer from another process
+  /// (docs/performance.md, "Looking before sleeping").
+  static constexpr Duration kLookFor = std::chrono::microseconds(50);
+
   /// Ignores SIGPIPE from now on: a broken connection is an error of its own, not the end of the process.
-  PosixLoop();
+  explicit PosixLoop(Duration look_for = kLookFor);
   ~PosixLoop() override;
 
   Time now() const override;
@@ -43,6 +49,7 @@ class PosixLoop final : public Loop {
   void run_due_timers();
   void wait_for_signal();
 
+  Duration look_for_;
   std::unique_ptr<Parts> parts_;
 };
 

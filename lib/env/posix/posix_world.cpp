@@ -13,7 +13,7 @@ namespace mendfs {
 Result<std::unique_ptr<PosixWorld>> PosixWorld::make(const WorldOptions& options) {
   std::unique_ptr<PosixWorld> world(new PosixWorld());
   MENDFS_TRY(world->log_, SpdlogLogger::make(options.log_level, options.log_file));
-  world->loop_ = std::make_unique<PosixLoop>();
+  world->loop_ = std::make_unique<PosixLoop>(options.look_for);
   world->random_ = std::make_unique<PosixRandom>();
   world->network_ = std::make_unique<PosixNetwork>(*world->loop_, *world->log_);
   world->no_kv_ = std::make_unique<RefusingKvFactory>();

@@ -54,12 +54,12 @@ std::size_t messages(const Mounted& mount) {
 TEST_CASE("small writes one after another go in one message to each primary", "[client]") {
   Mounted mount;
   const Opened file = mount.create("a");
-  for (std::uint64_t i = 0; i < 4; ++i) mount.write(file.handle, i * 3000, pattern(3000, 1));
+  for (std::uint64_t i = 0; i < 4; ++i) mount.write(file.handle, i * 2560, pattern(2560, 1));
   CHECK(messages(mount) == 0);
   mount.flush(file.handle);
   CHECK(messages(mount) == 3);
   // Without anybody waiting they set out after a moment, or when there is enough.
-  mount.write(file.handle, 12'000, pattern(3000, 1));
+  mount.write(file.handle, 10'240, pattern(3000, 1));
   mount.cluster.world.run_for(timing::kWriteGather + 1ms);
   CHECK(messages(mount) == 6);
   mount.write(file.handle, 15'000, pattern(timing::kWriteGatherSize - 1, 1));
@@ -68,6 +68,16 @@ TEST_CASE("small writes one after another go in one message to each primary", "[
   mount.write(file.handle, 15'000 + timing::kWriteGatherSize - 1, pattern(1, 1));
   mount.cluster.world.run_for(kDelivery);
   CHECK(messages(mount) == 9);
+}
+
+TEST_CASE("a file that is written at once is sent at once", "[client]") {
+  for (const std::size_t size : {100, 3000, 4096}) {
+    Mounted mount;
+    const Opened file = mount.create("a");
+    mount.write(file.handle, 0, pattern(size, 1));
+    mount.cluster.world.run_for(kDelivery);
+    CHECK(messages(mount) == std::min<std::size_t>((size + 511) / 512, 3));
+  }
 }
 
 TEST_CASE("a file whose writes are each followed by an fsync does not wait for more of them", "[client]") {
