@@ -21,6 +21,7 @@
 #include "env/task.h"
 #include "protocol/meta.h"
 #include "protocol/session.h"
+#include "protocol/xattr.h"
 
 namespace mendfs::client {
 

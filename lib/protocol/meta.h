@@ -1,4 +1,5 @@
-// What clients ask the metaserver about files and names: one struct per request and reply (sessions: session.h).
+// What clients ask the metaserver about files and names: one struct per request and reply (sessions: session.h,
+// extended attributes: xattr.h).
 //
 // Hot methods ("fs.*") take one base64 parameter, the packed request, and answer one base64 value, a packed MetaReply;
 // methods for people ("ns.*", "ring.*") have named parameters and structs (metaserver/service/).
@@ -20,7 +21,6 @@ namespace mendfs::protocol {
 constexpr std::size_t kNameSizeMax = 255;
 constexpr std::size_t kPathSizeMax = 4096;
 constexpr std::size_t kSymlinkSizeMax = 4095;
-constexpr std::size_t kXattrValueSizeMax = 65536;
 constexpr std::uint32_t kLinkCountMax = 65000;
 
 struct LookupRequest {
@@ -305,77 +305,6 @@ struct AbandonRequest {
     v("call", call);
     v("inode", inode);
     v("size", size);
-  }
-};
-
-struct SetXattrRequest {
-  static constexpr const char* kMethod = "fs.setxattr";
-  using Reply = Nothing;
-  CallHeader call;
-  InodeNumber inode = 0;
-  std::string name;
-  std::string value;
-  bool create = false;   // XATTR_CREATE: Exists if it is there
-  bool replace = false;  // XATTR_REPLACE: NoAttribute if it is not
-  template <class V>
-  void fields(V& v) {
-    v("call", call);
-    v("inode", inode);
-    v("name", name);
-    v("value", value);
-    v("create", create);
-    v("replace", replace);
-  }
-};
-struct RemoveXattrRequest {
-  static constexpr const char* kMethod = "fs.removexattr";
-  using Reply = Nothing;
-  CallHeader call;
-  InodeNumber inode = 0;
-  std::string name;
-  template <class V>
-  void fields(V& v) {
-    v("call", call);
-    v("inode", inode);
-    v("name", name);
-  }
-};
-struct XattrReply {
-  std::string value;
-  template <class V>
-  void fields(V& v) {
-    v("value", value);
-  }
-};
-struct GetXattrRequest {
-  static constexpr const char* kMethod = "fs.getxattr";
-  using Reply = XattrReply;
-  CallHeader call;
-  InodeNumber inode = 0;
-  std::string name;
-  template <class V>
-  void fields(V& v) {
-    v("call", call);
-    v("inode", inode);
-    v("name", name);
-  }
-};
-struct ListXattrReply {
-  std::vector<std::string> names;
-  template <class V>
-  void fields(V& v) {
-    v("names", names);
-  }
-};
-struct ListXattrRequest {
-  static constexpr const char* kMethod = "fs.listxattr";
-  using Reply = ListXattrReply;
-  CallHeader call;
-  InodeNumber inode = 0;
-  template <class V>
-  void fields(V& v) {
-    v("call", call);
-    v("inode", inode);
   }
 };
 

@@ -16,6 +16,7 @@
 #include "block/types.h"
 #include "env/loop.h"
 #include "protocol/meta.h"
+#include "protocol/xattr.h"
 
 namespace mendfs::metaserver {
 

@@ -9,6 +9,7 @@
 #include "metaserver/service/session_keeper.h"
 #include "protocol/meta.h"
 #include "protocol/session.h"
+#include "protocol/xattr.h"
 #include "rpc/method_table.h"
 
 namespace mendfs::metaserver {

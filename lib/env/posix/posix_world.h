@@ -14,7 +14,7 @@ namespace mendfs {
 
 struct WorldOptions {
   LogLevel log_level = LogLevel::Info;
-  std::string log_file;   // empty: standard error
+  std::string log_file;  // empty: standard error
   Duration look_for = PosixLoop::kLookFor;
   std::string directory;  // where `disk` keeps its files, made if missing; empty: the program keeps nothing
 };

@@ -10,6 +10,7 @@
 #include "protocol/meta.h"
 #include "protocol/ring_data.h"
 #include "protocol/session.h"
+#include "protocol/xattr.h"
 
 namespace mendfs {
 namespace {
