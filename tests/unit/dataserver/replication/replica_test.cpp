@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "block/checksum.h"
+#include "block/copy_sum.h"
 #include "tests/unit/dataserver/replication/ring_fixture.h"
 
 namespace mendfs::test {
@@ -205,6 +207,43 @@ TEST_CASE("cuts decide which writes are taken and what is read", "[replica]") {
   REQUIRE(sim::run(ring.world, ring.server(0).replica->record_cuts(std::move(records))).ok());
   WriteRequest late = ring.write_request(cut_file, 0, bytes);
   CHECK(sim::run(ring.world, ring.send(std::move(late), bytes, ring.soon())).code() == ErrorCode::StaleHandle);
+}
+
+TEST_CASE("an audit sums up what a read of the same blocks would give", "[replica]") {
+  Ring ring;
+  REQUIRE(ring.settle());
+  // Two records, each with a last block that is short, and a block never written.
+  REQUIRE(ring.write(5, 0, filled(2 * kBlock + 100, 'a')).ok());
+  REQUIRE(ring.write(5, 9, filled(kBlock + 7, 'b')).ok());
+  const CopySum sum(42);
+  AuditRequest request;
+  request.seed = sum.seed();
+  request.files.push_back({ring.file(5), {{0, 3, 6}}});
+  const auto audited = [&](Slot slot) {
+    auto answer = sim::run(ring.world, ring.channel(slot).call(request, std::vector<Buffer>(), ring.soon()));
+    REQUIRE(answer.ok());
+    REQUIRE(answer->reply.files.size() == 1);
+    REQUIRE(answer->reply.files[0].is_known);
+    return answer->reply.files[0].runs;
+  };
+  std::vector<std::uint64_t> expected;
+  for (const BlockIndex block : {0, 3, 6, 9, 12}) {
+    std::string bytes = ring.read(0, 5, block)->bytes;
+    REQUIRE(bytes.size() == kBlock);
+    expected.push_back(sum.of(bytes_of(bytes), sha256(bytes_of(bytes))));
+  }
+  for (Slot slot : {0u, 1u}) {
+    std::vector<std::uint64_t> sums;
+    const std::vector<AuditRun> runs = audited(slot);
+    for (const AuditRun& run : runs) sums.insert(sums.end(), run.sums.begin(), run.sums.end());
+    CHECK(sums == expected);
+    CHECK(runs.back().state == BlockState::Absent);
+  }
+  REQUIRE(sim::run(ring.world, ring.server(1).store->damage(5, {9, 3, 1}, store::DamageMode::Flip, 1)).ok());
+  std::vector<std::uint64_t> damaged;
+  for (const AuditRun& run : audited(1)) damaged.insert(damaged.end(), run.sums.begin(), run.sums.end());
+  REQUIRE(damaged.size() == expected.size());
+  for (std::size_t i = 0; i < damaged.size(); ++i) CHECK((damaged[i] == expected[i]) == (i != 3));
 }
 
 TEST_CASE("impossible writes are refused and change nothing", "[replica]") {
